@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT
+**
+** cqe.c - reaping: completions are copied off the kernel's queue at once.
+**
+** What belongs to a waiting task goes into its operation, and the task on
+** the ready queue; what the raw layer prepared goes to the ring's own queue,
+** until a script asks for it.  The kernel's queue is advanced once a batch.
+** A completion whose slot has another generation is counted and ignored.
+*/
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "uring.h"
+
+/* Room for one more completion of the raw layer; false without memory. */
+static bool reserve(Ring *r) {
+  unsigned size;
+  RawCqe *raw;
+  if (r->raw_count < r->raw_size)
+    return true;
+  size = r->raw_size ? 2 * r->raw_size : 64;
+  raw = malloc(size * sizeof *raw);
+  if (raw == NULL)
+    return false;
+  for (unsigned i = 0; i < r->raw_count; i++)
+    raw[i] = r->raw[(r->raw_head + i) % r->raw_size];
+  free(r->raw);
+  r->raw = raw;
+  r->raw_head = 0;
+  r->raw_size = size;
+  return true;
+}
+
+/* A completion of the raw layer; room was reserved. */
+static void keep(Ring *r, Op *op, int res, unsigned flags) {
+  RawCqe *c = &r->raw[(r->raw_head + r->raw_count++) % r->raw_size];
+  c->op = op;
+  c->res = res;
+  c->flags = flags;
+  op->queued++;
+}
+
+static void take(lua_State *L, Ring *r, const struct io_uring_cqe *cqe) {
+  uint64_t tag = cqe->user_data;
+  Op *op;
+  if ((tag & 0xff) == TAG_CANCEL)
+    return;
+  op = slab_find(&r->ops, (uint32_t)(tag >> 8) & SLAB_MAXSLOTS,
+                 (uint32_t)(tag >> 32));
+  if ((tag & 0xff) != TAG_OP || op == NULL || !(op->state & OP_KERNEL)) {
+    r->stats.stale++;
+    return;
+  }
+  r->stats.completed++;
+  if (op->state & OP_RAW)
+    keep(r, op, cqe->res, cqe->flags);
+  op_complete(L, op, cqe->res, cqe->flags);
+}
+
+/* Take everything off the completion queue; the number of entries. */
+unsigned cqe_reap(lua_State *L, Ring *r) {
+  struct io_uring_cqe *cqe;
+  unsigned head, n = 0;
+  io_uring_for_each_cqe(&r->uring, head, cqe) {
+    if (!reserve(r))
+      break;
+    take(L, r, cqe);
+    n++;
+  }
+  io_uring_cq_advance(&r->uring, n);
+  return n;
+}
+
+/* Close what a completion owns that no script has seen. */
+void cqe_dispose(const RawCqe *c) {
+  bool owns = c->op->kind == RES_FD || c->op->kind == RES_ACCEPT;
+  if (owns && c->res >= 0)
+    close(c->res);
+}
+
+/* ---- the raw layer ------------------------------------------------------ */
+
+typedef struct Cqe {
+  int32_t res;
+  uint32_t flags;
+  uint64_t user_data;
+} Cqe;
+
+enum { CQE_DATA = 1, CQE_VALUE = 2 };  /* user values */
+
+/* Push what set_data kept for the operation, or its user_data [-0, +1]. */
+static void push_data(lua_State *L, Ring *r, const Op *op) {
+  ring_push(L, r);
+  lua_getiuservalue(L, -1, RING_DATA);
+  if (lua_rawgeti(L, -1, op->slot.index + 1) == LUA_TNIL) {
+    lua_pop(L, 1);
+    lua_pushinteger(L, (lua_Integer)op->data64);
+  }
+  lua_replace(L, -3);
+  lua_pop(L, 1);
+}
+
+/* Forget the value of set_data [-0, +0]. */
+static void clear_data(lua_State *L, Ring *r, const Op *op) {
+  ring_push(L, r);
+  lua_getiuservalue(L, -1, RING_DATA);
+  if (lua_rawgeti(L, -1, op->slot.index + 1) != LUA_TNIL) {
+    lua_pushnil(L);
+    lua_rawseti(L, -3, op->slot.index + 1);
+  }
+  lua_pop(L, 3);
+}
+
+/*
+** Take the first completion off the ring's queue.  Its operation is released
+** with the last of them.
+*/
+static void pop(lua_State *L, Ring *r, const RawCqe *c) {
+  Op *op = c->op;
+  r->raw_head = (r->raw_head + 1) % r->raw_size;
+  r->raw_count--;
+  op->state |= OP_TAKEN;
+  if (--op->queued == 0 && !(op->state & OP_KERNEL)) {
+    clear_data(L, r, op);
+    op_drop(L, op, OP_RAW);
+  }
+}
+
+/* Push what the kernel wrote beside the number, or nil [-0, +1, e]. */
+static void push_value(lua_State *L, const RawCqe *c) {
+  const Op *op = c->op;
+  if (op->kind == RES_STATX && c->res >= 0)
+    statx_push(L, op->statx);
+  else if (op->kind == RES_ACCEPT && c->res >= 0)
+    addr_push(L, (const struct sockaddr *)&op->addr->sa, op->addr->len);
+  else
+    lua_pushnil(L);
+}
+
+/* Push the first completion as an object; there is one [-0, +1, e]. */
+int cqe_push(lua_State *L, Ring *r) {
+  RawCqe c = r->raw[r->raw_head];
+  Cqe *cqe = lua_newuserdatauv(L, sizeof *cqe, 2);
+  cqe->res = c.res;
+  cqe->flags = c.flags;
+  cqe->user_data = c.op->data64;
+  luaL_setmetatable(L, CQE_TYPE);
+  push_data(L, r, c.op);
+  lua_setiuservalue(L, -2, CQE_DATA);
+  push_value(L, &c);
+  lua_setiuservalue(L, -2, CQE_VALUE);
+  pop(L, r, &c);
+  return 1;
+}
+
+/* The iterator of ring:cqes(). */
+static int next_cqe(lua_State *L) {
+  Ring *r = ring_check(L, 1);
+  RawCqe c;
+  if (r->raw_count == 0)
+    return 0;
+  c = r->raw[r->raw_head];
+  push_data(L, r, c.op);
+  lua_pushinteger(L, c.res);
+  lua_pushinteger(L, c.flags);
+  pop(L, r, &c);
+  return 3;
+}
+
+/*
+** for data, res, flags in ring:cqes() do ... end
+** Everything that is ready; makes no object for each.
+*/
+int l_cqe_each(lua_State *L) {
+  Ring *r = ring_check(L, 1);
+  ring_wait(r, 0, 0);
+  cqe_reap(L, r);
+  lua_pushcfunction(L, next_cqe);
+  lua_pushvalue(L, 1);
+  return 2;
+}
+
+/*
+** Fields: res flags data user_data more notif buffer_id value; the last is
+** what the kernel filled in: a statx table, a peer's address.
+*/
+static int l_cqe_index(lua_State *L) {
+  const Cqe *c = luaL_checkudata(L, 1, CQE_TYPE);
+  const char *key = luaL_checkstring(L, 2);
+  if (strcmp(key, "res") == 0)
+    lua_pushinteger(L, c->res);
+  else if (strcmp(key, "flags") == 0)
+    lua_pushinteger(L, c->flags);
+  else if (strcmp(key, "data") == 0)
+    lua_getiuservalue(L, 1, CQE_DATA);
+  else if (strcmp(key, "user_data") == 0)
+    lua_pushinteger(L, (lua_Integer)c->user_data);
+  else if (strcmp(key, "more") == 0)
+    lua_pushboolean(L, (c->flags & IORING_CQE_F_MORE) != 0);
+  else if (strcmp(key, "notif") == 0)
+    lua_pushboolean(L, (c->flags & IORING_CQE_F_NOTIF) != 0);
+  else if (strcmp(key, "buffer_id") == 0 && (c->flags & IORING_CQE_F_BUFFER))
+    lua_pushinteger(L, c->flags >> IORING_CQE_BUFFER_SHIFT);
+  else if (strcmp(key, "value") == 0)
+    lua_getiuservalue(L, 1, CQE_VALUE);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
+static int l_cqe_tostring(lua_State *L) {
+  const Cqe *c = luaL_checkudata(L, 1, CQE_TYPE);
+  lua_pushfstring(L, CQE_TYPE " (res %d, flags %d)", (int)c->res,
+                  (int)c->flags);
+  return 1;
+}
+
+static const luaL_Reg meta[] = {
+  {"__index", l_cqe_index},
+  {"__tostring", l_cqe_tostring},
+  {NULL, NULL}
+};
+
+void cqe_open(lua_State *L, State *S) {
+  unit_type(L, S, CQE_TYPE, NULL, meta);
+}

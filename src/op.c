@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: MIT
+**
+** op.c - the life of an operation.
+**
+** op_new takes a slot and whatever the kernel may touch; op_submit gives
+** the entry to the queue; op_complete is told by the completions; op_result
+** turns the outcome into Lua values.  A record has two holders, the kernel
+** (until the terminal completion: one without F_MORE) and whoever waits.
+** It is freed when both have let go, and then also what the result owned if
+** nobody took it: a connection that was accepted for a task that is gone is
+** closed, not leaked.
+**
+** Between op_submit's getting the entry and its return no Lua function is
+** called, so nothing can raise there: an entry cannot be given back.
+*/
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "uring.h"
+
+/* Further memory of an operation, in a chain. */
+typedef struct More {
+  struct More *next;
+  _Alignas(16) char bytes[];
+} More;
+
+/*
+** Memory that lives as long as the record; NULL when there is none.  Small
+** pieces fit into the record itself.
+*/
+void *op_alloc(Op *op, size_t size) {
+  size_t rounded = (size + 15) & ~(size_t)15;
+  More *more;
+  if (rounded <= OP_INLINE - op->used) {
+    void *mem = op->mem + op->used;
+    op->used += rounded;
+    return mem;
+  }
+  more = malloc(sizeof *more + size);
+  if (more == NULL)
+    return NULL;
+  more->next = op->more;
+  op->more = more;
+  return more->bytes;
+}
+
+/* user_data of the operation: generation | slot | kind */
+uint64_t op_tag(const Op *op) {
+  return (uint64_t)op->slot.generation << 32 |
+         (uint64_t)op->slot.index << 8 | TAG_OP;
+}
+
+/*
+** Make room in the slab, and in the anchor table for the new slots, so that
+** anchoring never needs memory [-0, +0, e].
+*/
+static void grow(lua_State *L, Ring *r) {
+  uint32_t first = slab_size(&r->ops);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, r->anchors);
+  for (uint32_t i = first + 64; i > first; i--) {
+    lua_pushboolean(L, 0);
+    lua_rawseti(L, -2, i);
+  }
+  lua_pop(L, 1);
+  if (!slab_grow(&r->ops))
+    luaL_error(L, "not enough memory");
+}
+
+/* Keep the Lua value at 'index' until the operation is freed; no error. */
+static void anchor(lua_State *L, Op *op, int index) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, op->ring->anchors);
+  lua_pushvalue(L, index);
+  lua_rawseti(L, -2, op->slot.index + 1);
+  lua_pop(L, 1);
+  op->anchored = true;
+}
+
+static void unanchor(lua_State *L, Op *op) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, op->ring->anchors);
+  lua_pushboolean(L, 0);
+  lua_rawseti(L, -2, op->slot.index + 1);
+  lua_pop(L, 1);
+  op->anchored = false;
+}
+
+static void unuse(Op *op) {
+  fd_unuse(&op->use[0]);
+  fd_unuse(&op->use[1]);
+}
+
+/* Close what a successful result owns and nobody took. */
+static void dispose(Op *op) {
+  bool owns = op->kind == RES_FD || op->kind == RES_ACCEPT;
+  if (owns && (op->state & OP_DONE) && !(op->state & OP_TAKEN) &&
+      op->res >= 0)
+    close(op->res);
+}
+
+static void release_memory(Op *op) {
+  if (op->pooled)
+    pool_put(&op->ring->pool, op->block);
+  else if (op->block)
+    block_release(op->block);
+  for (unsigned i = 0; i < op->nblocks; i++)
+    block_release(op->blocks[i]);
+  while (op->more) {
+    More *more = op->more;
+    op->more = more->next;
+    free(more);
+  }
+}
+
+static void op_free(lua_State *L, Op *op) {
+  dispose(op);
+  unuse(op);
+  if (op->anchored)
+    unanchor(L, op);
+  release_memory(op);
+  slab_put(&op->ring->ops, op);
+}
+
+/*
+** A record for one operation 'def', with everything of 'a' that the kernel
+** may touch [-0, +0, e]; nothing stays taken when it raises.  'def' is NULL
+** for an entry that the raw layer will prepare later.  No kernel hold yet.
+*/
+Op *op_new(lua_State *L, Ring *r, const OpDef *def, Args *a, bool raw) {
+  Op *op;
+  if (r->ops.free == 0)
+    grow(L, r);
+  op = slab_take(&r->ops);
+  memset((char *)op + offsetof(Op, def), 0,
+         offsetof(Op, mem) - offsetof(Op, def));
+  op->ring = r;
+  op->state = raw ? OP_RAW : OP_WAITED;
+  op->fd = -1;
+  op->since = r->now;
+  link_init(&op->cancels);
+  if (def != NULL)
+    op_load(L, op, def, a);
+  return op;
+}
+
+/*
+** Move 'a' into a record without contents [-0, +0, e]; raises for want of
+** memory, and then the record is freed unless it is of the raw layer.
+*/
+void op_load(lua_State *L, Op *op, const OpDef *def, Args *a) {
+  op->def = def;
+  op->kind = def->result;
+  if (a->anchor)
+    anchor(L, op, a->anchor);
+  if (!args_own(L, op, a)) {
+    if (op->state & OP_RAW)
+      op_unload(L, op);
+    else
+      op_free(L, op);
+    luaL_error(L, "not enough memory");
+  }
+  for (int i = 0; i < 2; i++)
+    if (a->own[i])
+      fd_use(a->own[i], &op->use[i], op);
+}
+
+/* Undo op_load: the raw layer may prepare an entry twice. */
+void op_unload(lua_State *L, Op *op) {
+  unuse(op);
+  if (op->anchored)
+    unanchor(L, op);
+  release_memory(op);
+  op->block = NULL;
+  op->pooled = false;
+  op->blocks = NULL;
+  op->nblocks = 0;
+  op->used = 0;
+  op->path = NULL;
+  op->addr = NULL;
+  op->statx = NULL;
+  op->fd = -1;
+  op->def = NULL;
+  op->kind = RES_COUNT;
+}
+
+/*
+** Put the operation on the submission queue; one without a row as a NOP.
+** Returns the entry.  Cannot raise; without memory even to wait for room it
+** completes with ENOMEM and returns NULL.
+*/
+struct io_uring_sqe *op_submit(lua_State *L, Op *op, const Args *a) {
+  struct io_uring_sqe *sqe = ring_sqe(op->ring, op);
+  op->state |= OP_KERNEL;
+  op->ring->active++;
+  if (sqe == NULL) {
+    op_complete(L, op, -ENOMEM, 0);
+    return NULL;
+  }
+  if (op->def)
+    op->def->prep(sqe, a);
+  sqe->user_data = op_tag(op);
+  return sqe;
+}
+
+/* The kernel has let go. */
+static void terminal(lua_State *L, Op *op) {
+  op->state &= (uint8_t)~OP_KERNEL;
+  op->ring->active--;
+  link_remove(&op->cancels);
+  unuse(op);
+  if (!(op->state & (OP_WAITED | OP_RAW)))
+    op_free(L, op);
+}
+
+/*
+** One completion of the operation.  Of a zero-copy send the first one is
+** the result and the last one only ends the record's life.
+*/
+void op_complete(lua_State *L, Op *op, int res, unsigned flags) {
+  bool more = (flags & IORING_CQE_F_MORE) != 0;
+  if (!(op->state & OP_DONE)) {
+    op->res = res;
+    op->flags = flags;
+    op->state |= OP_DONE;
+    if (op->task)
+      sched_wake(op->task, WOKE_NORMAL);
+  }
+  if (!more)
+    terminal(L, op);
+}
+
+/*
+** Ask the kernel to cancel it, at the next enter; the operation still ends
+** with a completion of its own, which may be a success.
+*/
+void op_cancel(Op *op) {
+  if (!(op->state & OP_KERNEL) || (op->state & OP_CANCEL))
+    return;
+  op->state |= OP_CANCEL;
+  link_append(&op->ring->cancels, &op->cancels);
+}
+
+/* A holder, OP_WAITED or OP_RAW, lets go. */
+void op_drop(lua_State *L, Op *op, int holder) {
+  op->state &= (uint8_t)~holder;
+  op->task = NULL;
+  if (!(op->state & (OP_KERNEL | OP_WAITED | OP_RAW)))
+    op_free(L, op);
+}
+
+/* Whoever waited has gone: stop it and let nobody take the result. */
+void op_abandon(lua_State *L, Op *op) {
+  op_cancel(op);
+  op_drop(L, op, OP_WAITED);
+}
+
+/* ---- the result ------------------------------------------------------- */
+
+/* What it worked on, for a message; NULL when there is nothing to name. */
+const char *op_what(const Op *op, char *out, size_t size) {
+  if (op->path)
+    return op->path;
+  if (op->addr && op->kind != RES_ACCEPT)
+    addr_text((const struct sockaddr *)&op->addr->sa, op->addr->len, out,
+              size);
+  else if (op->fd >= 0)
+    snprintf(out, size, "fd %d", op->fd);
+  else
+    return NULL;
+  return out;
+}
+
+/* Push nil, message, errno for the code [-0, +3, e]. */
+static int failure(lua_State *L, const Op *op, int code) {
+  char what[ADDR_TEXT];
+  return err_fail(L, code, op->def->name, op_what(op, what, sizeof what));
+}
+
+static int push_fd(lua_State *L, State *S, Op *op) {
+  Fd *f = fd_push(L, S, -1);  /* may raise: the number is still the op's */
+  fd_own(L, S, f, op->res);
+  op->state |= OP_TAKEN;
+  return 1;
+}
+
+/* Push a successful result [-0, +1..2, e]. */
+static int success(lua_State *L, State *S, Op *op) {
+  switch (op->kind) {
+    case RES_DONE: case RES_TIMEOUT:
+      lua_pushboolean(L, 1);
+      return 1;
+    case RES_DATA:
+      if (op->pooled)
+        lua_pushlstring(L, op->block->data, (size_t)op->res);
+      else
+        lua_pushinteger(L, op->res);
+      return 1;
+    case RES_FD:
+      return push_fd(L, S, op);
+    case RES_ACCEPT:
+      push_fd(L, S, op);
+      addr_push(L, (const struct sockaddr *)&op->addr->sa, op->addr->len);
+      return 2;
+    case RES_STATX:
+      statx_push(L, op->statx);
+      return 1;
+    default:
+      lua_pushinteger(L, op->res);
+      return 1;
+  }
+}
+
+/*
+** Push the result as a await returns it [-0, +n, e].  The record is still
+** held when this raises, so that its owner can release it.
+*/
+int op_result(lua_State *L, State *S, Op *op) {
+  if (op->state & OP_NUMBER) {
+    lua_pushinteger(L, op->res);
+    lua_pushinteger(L, op->flags);
+    op->state |= OP_TAKEN;
+    return 2;
+  }
+  if (op->res >= 0 || (op->kind == RES_TIMEOUT && op->res == -ETIME))
+    return success(L, S, op);
+  return failure(L, op, err_normal(-op->res));
+}
+
+/* ---- uring.op --------------------------------------------------------- */
+
+/*
+** op.<name>(...): the second upvalue is the operation's row.  Everything
+** that can raise comes before the slot is taken.
+*/
+static int l_op_call(lua_State *L) {
+  State *S = state_get(L);
+  const OpDef *def = lua_touserdata(L, lua_upvalueindex(2));
+  Ring *r = sched_ring(L, S);
+  Args a;
+  Op *op;
+  if (r == NULL)
+    return 3;
+  args_read(L, def, 1, r, false, &a);
+  ring_usable(L, r);
+  if (def->opcode == IORING_OP_CLOSE && a.own[0])
+    return fd_await_close(L, S, a.own[0]);
+  if (!op_known(r, def))
+    return op_unsupported(L, def);
+  for (int i = 0; i < 2; i++)
+    if (a.own[i] && a.own[i]->state != FD_OPEN)
+      return op_closing(L, def, a.own[i]);
+  op = op_new(L, r, def, &a, false);
+  op_submit(L, op, &a);
+  return sched_await(L, S, op);
+}
+
+/* Push the failure of an operation that this kernel does not have. */
+int op_unsupported(lua_State *L, const OpDef *def) {
+  luaL_pushfail(L);
+  lua_pushfstring(L, "%s: operation not supported by this kernel",
+                  def->name);
+  lua_pushinteger(L, EOPNOTSUPP);
+  return 3;
+}
+
+/* Push the failure of an operation on a descriptor that is being closed. */
+int op_closing(lua_State *L, const OpDef *def, const Fd *f) {
+  char what[24];
+  snprintf(what, sizeof what, "fd %d", f->fd);
+  return err_fail(L, EBADF, def->name, what);
+}
+
+/* op.supported(name) -> boolean; nil, message, errno without io_uring */
+static int l_op_supported(lua_State *L) {
+  State *S = state_get(L);
+  const OpDef *def = op_def(luaL_checkstring(L, 1));
+  Ring *r = sched_ring(L, S);
+  if (r == NULL)
+    return 3;
+  lua_pushboolean(L, def != NULL && op_known(r, def));
+  return 1;
+}
+
+/* The table core.op: a function for each row. */
+void op_open(lua_State *L, State *S) {
+  lua_createtable(L, 0, (int)op_count + 1);
+  for (unsigned i = 0; i < op_count; i++) {
+    lua_pushlightuserdata(L, S);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)&op_defs[i]);
+    lua_pushcclosure(L, l_op_call, 2);
+    lua_setfield(L, -2, op_defs[i].name);
+  }
+  lua_pushlightuserdata(L, S);
+  lua_pushcclosure(L, l_op_supported, 1);
+  lua_setfield(L, -2, "supported");
+  lua_setfield(L, -2, "op");
+}

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MIT
+**
+** sched.c - the loop: ready queue, resuming, parking, timers.
+**
+** A turn submits everything and waits in one enter, takes the completions
+** off the queue, and then resumes the tasks that were ready when it began.
+** Tasks are resumed from here only, never from inside a completion, a wake
+** or a cancellation, so the C stack does not grow with the number of tasks.
+**
+** Outside a task an await runs turns until it is done.  Inside a task where
+** Lua cannot yield it waits for that one operation and resumes nobody.
+*/
+
+#include <errno.h>
+#include <time.h>
+
+#include "uring.h"
+
+#define MAX_WAIT (INT64_C(3600) * SECOND)  /* one wait; then look again */
+
+/* CLOCK_MONOTONIC in ns. */
+int64_t sched_clock(void) {
+  struct timespec ts;
+  clock_gettime(CLOCK_MONOTONIC, &ts);
+  return (int64_t)ts.tv_sec * SECOND + ts.tv_nsec;
+}
+
+/* ---- entering an await -------------------------------------------------- */
+
+/* Push the object of a task that has not ended. */
+void sched_push(lua_State *L, const Task *t) {
+  ring_push(L, t->ring);
+  lua_getiuservalue(L, -1, RING_TASKS);
+  lua_rawgeti(L, -1, t->id);
+  lua_replace(L, -3);
+  lua_pop(L, 1);
+}
+
+/* Raise the value that the task was cancelled with. */
+static int raise_cancel(lua_State *L, const Task *t) {
+  sched_push(L, t);
+  lua_getiuservalue(L, -1, TASK_CANCEL);
+  return lua_error(L);
+}
+
+/* What every await checks first, before anything is taken [-0, +0, e]. */
+void sched_ready(lua_State *L, State *S) {
+  const Task *t = S->task;
+  if (t == NULL)
+    return;
+  if (t->cancelled)
+    raise_cancel(L, t);
+  if (t->co != L && lua_isyieldable(L))
+    luaL_error(L, "cannot wait inside a coroutine of the standard library: "
+      "make it with uring.coroutine, or call uring.coroutine.install()");
+}
+
+/*
+** The ring of the running task, or the default one, usable, and the task
+** ready to wait [e].  NULL when there can be no ring: then nil, message,
+** errno are on the stack.
+*/
+Ring *sched_ring(lua_State *L, State *S) {
+  if (S->task == NULL)
+    return ring_default(L, S);
+  sched_ready(L, S);
+  ring_usable(L, S->task->ring);
+  return S->task->ring;
+}
+
+/* The running task if it can yield here and now, or NULL. */
+Task *sched_yielder(lua_State *L, State *S) {
+  Task *t = S->task;
+  return t != NULL && t->co == L && lua_isyieldable(L) ? t : NULL;
+}
+
+/*
+** For a continuation: the task that was resumed by the loop.  NULL when a
+** stranger resumed its coroutine: then yield again.
+*/
+Task *sched_resumed(lua_State *L, State *S) {
+  Task *t = S->task;
+  return t != NULL && t->co == L ? t : NULL;
+}
+
+/* ---- parking and waking ------------------------------------------------- */
+
+/*
+** Suspend the task until it is woken or the time 'until' has come; 'k' goes
+** on then.  To be returned from the C function [e, before anything is done].
+*/
+int sched_park(lua_State *L, Task *t, WaitKind wait, int64_t until,
+               lua_KFunction k) {
+  if (until != FOREVER) {
+    t->timer.when = until;
+    if (!heap_push(&t->ring->timers, &t->timer))
+      return luaL_error(L, "not enough memory");
+  }
+  t->state = TASK_WAITING;
+  t->wait = (uint8_t)wait;
+  t->since = t->ring->now;
+  return lua_yieldk(L, 0, (lua_KContext)wait, k);
+}
+
+/* Put a task on the ready queue of its ring. */
+static void make_ready(Task *t) {
+  t->state = TASK_READY;
+  link_append(&t->ring->ready, &t->link);
+  t->ring->nready++;
+}
+
+/* Make a waiting task ready; nothing happens to one that does not wait. */
+void sched_wake(Task *t, WakeReason why) {
+  if (t->state != TASK_WAITING)
+    return;
+  t->woke = (uint8_t)why;
+  heap_remove(&t->ring->timers, &t->timer);
+  link_remove(&t->link);
+  make_ready(t);
+}
+
+/* A new task, which has never waited. */
+void sched_start(Task *t) {
+  t->wait = WAIT_START;
+  t->since = t->ring->now;
+  t->ring->ntasks++;
+  t->ring->stats.spawned++;
+  make_ready(t);
+}
+
+/* The running task goes to the end of the queue; it yields next. */
+void sched_again(Task *t) {
+  t->wait = WAIT_YIELD;
+  t->woke = WOKE_NORMAL;
+  make_ready(t);
+}
+
+/*
+** Cancel what the task waits for: an operation ends with its own completion,
+** everything else at once.
+*/
+void sched_interrupt(Task *t) {
+  if (t->state != TASK_WAITING)
+    return;
+  if (t->wait == WAIT_OP)
+    op_cancel(t->op);
+  else
+    sched_wake(t, WOKE_CANCEL);
+}
+
+/* ---- awaiting an operation ---------------------------------------------- */
+
+/* Release an operation whose result could not be taken for an error. */
+static void release_op(lua_State *L, Task *t) {
+  if (t->op != NULL) {
+    op_drop(L, t->op, OP_WAITED);
+    t->op = NULL;
+  }
+}
+
+static bool was_cancelled(const Task *t, const Op *op) {
+  int code = op->res < 0 ? err_normal(-op->res) : 0;
+  return t->cancelled && (code == ECANCELED || code == EINTR);
+}
+
+/* The operation of the running task is done: return its result. */
+static int finish(lua_State *L, State *S, Task *t) {
+  Op *op = t->op;
+  int n;
+  if (was_cancelled(t, op)) {
+    release_op(L, t);
+    return raise_cancel(L, t);
+  }
+  n = op_result(L, S, op);  /* when this raises, t->op still holds it */
+  release_op(L, t);
+  return n;
+}
+
+static int finishk(lua_State *L, int status, lua_KContext ctx) {
+  State *S = state_get(L);
+  Task *t = sched_resumed(L, S);
+  (void)status;
+  if (t == NULL)
+    return lua_yieldk(L, 0, ctx, finishk);
+  return finish(L, S, t);
+}
+
+/* One wait without resuming anybody; a status, with the error pushed. */
+static int block(lua_State *L, Ring *r) {
+  int rc = ring_wait(r, 1, FOREVER);
+  cqe_reap(L, r);
+  if (rc < 0) {
+    err_push(L, -rc, "io_uring_enter", NULL);
+    return LUA_ERRRUN;
+  }
+  return sched_hook(L);
+}
+
+/* One step of waiting in place on the ring. */
+static int wait_step(lua_State *L, State *S, Ring *r) {
+  if (S->task == NULL && !r->busy)
+    return sched_turn(L, r, FOREVER);
+  return block(L, r);
+}
+
+static int l_result(lua_State *L) {
+  State *S = lua_touserdata(L, 1);
+  Op *op = lua_touserdata(L, 2);
+  lua_settop(L, 0);
+  return op_result(L, S, op);
+}
+
+/* Wait in place; the record is released whatever happens. */
+static int await_here(lua_State *L, State *S, Op *op) {
+  int status, base = lua_gettop(L);
+  while (!(op->state & OP_DONE)) {
+    status = wait_step(L, S, op->ring);
+    if (status != LUA_OK) {
+      op_abandon(L, op);
+      return lua_error(L);
+    }
+  }
+  lua_pushcfunction(L, l_result);
+  lua_pushlightuserdata(L, S);
+  lua_pushlightuserdata(L, op);
+  status = lua_pcall(L, 2, LUA_MULTRET, 0);
+  op_drop(L, op, OP_WAITED);
+  if (status != LUA_OK)
+    return lua_error(L);
+  return lua_gettop(L) - base;
+}
+
+/*
+** Wait for an operation that was submitted and return its result; to be
+** returned from the C function.
+*/
+int sched_await(lua_State *L, State *S, Op *op) {
+  Task *t = sched_yielder(L, S);
+  if (t == NULL || (op->state & OP_DONE))
+    return await_here(L, S, op);
+  release_op(L, t);
+  t->op = op;
+  op->task = t;
+  return sched_park(L, t, WAIT_OP, FOREVER, finishk);
+}
+
+/* Wait in place until a descriptor that is being closed is closed. */
+void sched_settle(lua_State *L, State *S, Fd *f) {
+  while (f->state == FD_CLOSING && f->count > 0) {
+    const FdUse *use = container(f->uses.next, FdUse, link);
+    if (wait_step(L, S, use->op->ring) != LUA_OK)
+      lua_error(L);
+  }
+}
+
+/* ---- the turn ----------------------------------------------------------- */
+
+static int l_nothing(lua_State *L) {
+  (void)L;
+  return 0;
+}
+
+/*
+** Let a debug hook run that a signal handler has set (Ctrl-C in the
+** standalone interpreter): it runs when a function is called.  A status,
+** with the error pushed.
+*/
+int sched_hook(lua_State *L) {
+  if (lua_gethookmask(L) == 0)
+    return LUA_OK;
+  lua_pushcfunction(L, l_nothing);
+  return lua_pcall(L, 0, 0, 0);
+}
+
+/* The same, raising. */
+void sched_signals(lua_State *L) {
+  if (sched_hook(L) != LUA_OK)
+    lua_error(L);
+}
+
+/* Fire the timers that are due; a status, with the error pushed. */
+static int run_timers(lua_State *L, Ring *r) {
+  Timer *t;
+  while ((t = heap_first(&r->timers)) != NULL && t->when <= r->now) {
+    heap_remove(&r->timers, t);
+    if (t->kind == TIMER_TASK)
+      sched_wake(container(t, Task, timer), WOKE_TIMEOUT);
+    else {
+      int status = timer_fire(L, r, t);
+      if (status != LUA_OK)
+        return status;
+    }
+  }
+  return LUA_OK;
+}
+
+/*
+** The coroutine has returned, failed, or yielded by itself.  Its results or
+** error stay on its stack; who joins is woken.  A status, with the error of
+** the end function pushed.
+*/
+static int end_task(lua_State *L, Ring *r, Task *t, int status) {
+  State *S = r->state;
+  if (status == LUA_YIELD) {
+    compat_closethread(t->co, L);
+    lua_settop(t->co, 0);
+    lua_pushliteral(t->co, "coroutine.yield outside a coroutine: a task "
+                           "gives way with uring.yield()");
+  }
+  sched_push(L, t);
+  release_op(L, t);
+  t->state = status == LUA_OK && !t->failed ? TASK_DONE : TASK_FAILED;
+  task_unlist(L, r, t);
+  r->ntasks--;
+  while (!link_alone(&t->joiners))
+    sched_wake(container(t->joiners.next, Task, link), WOKE_NORMAL);
+  if (S->on_end == LUA_NOREF) {
+    lua_pop(L, 1);
+    return LUA_OK;
+  }
+  lua_rawgeti(L, LUA_REGISTRYINDEX, S->on_end);
+  lua_insert(L, -2);
+  return lua_pcall(L, 1, 0, 0);
+}
+
+/* Resume the first ready task; a status, with the error pushed. */
+static int resume_first(lua_State *L, Ring *r) {
+  State *S = r->state;
+  Task *t = container(r->ready.next, Task, link);
+  int status, nres, nargs = t->nargs;
+  link_remove(&t->link);
+  r->nready--;
+  r->stats.resumes++;
+  t->nargs = 0;
+  t->state = TASK_RUNNING;
+  S->task = t;
+  if (S->torture)
+    lua_gc(L, LUA_GCCOLLECT);
+  status = lua_resume(t->co, L, nargs, &nres);
+  S->task = NULL;
+  if (status == LUA_YIELD && t->state != TASK_RUNNING) {
+    lua_pop(t->co, nres);
+    return LUA_OK;
+  }
+  return end_task(L, r, t, status);
+}
+
+/* How long the turn may wait, in ns. */
+static int64_t wait_time(Ring *r, int64_t timeout) {
+  const Timer *t = heap_first(&r->timers);
+  if (!link_alone(&r->ready))
+    return 0;
+  if (t != NULL) {
+    int64_t left = t->when - sched_clock();
+    if (left < timeout)
+      timeout = left;
+  }
+  return timeout > MAX_WAIT && timeout != FOREVER ? MAX_WAIT : timeout;
+}
+
+/* Nothing can ever happen here again. */
+static bool stuck(const Ring *r) {
+  return link_alone(&r->ready) && r->timers.count == 0 && r->active == 0;
+}
+
+static int turn(lua_State *L, Ring *r, int64_t timeout) {
+  unsigned budget;
+  int status, rc;
+  if (timeout == FOREVER && stuck(r)) {
+    task_deadlock(L, r);
+    return LUA_ERRRUN;
+  }
+  timeout = wait_time(r, timeout);
+  rc = ring_wait(r, timeout > 0, timeout);
+  cqe_reap(L, r);
+  if (rc < 0) {
+    err_push(L, -rc, "io_uring_enter", NULL);
+    return LUA_ERRRUN;
+  }
+  r->now = sched_clock();
+  status = run_timers(L, r);
+  for (budget = r->nready; status == LUA_OK && budget > 0; budget--)
+    status = resume_first(L, r);
+  return status == LUA_OK ? sched_hook(L) : status;
+}
+
+/*
+** One turn of the loop, waiting at most 'timeout' ns for something to
+** happen.  A status, with the error pushed.
+*/
+int sched_turn(lua_State *L, Ring *r, int64_t timeout) {
+  int status;
+  r->busy = true;
+  status = turn(L, r, timeout);
+  r->busy = false;
+  return status;
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT
+**
+** sqe.c - the table of operations, and the raw layer's submission entries.
+**
+** An Sqe object names an entry of the submission queue and the record behind
+** it.  The entry is the script's until it is submitted; then a prep or a
+** setter raises.  An entry that is never prepared is submitted as a NOP:
+** the kernel's queue cannot be shortened.
+*/
+
+#include <errno.h>
+
+#include "uring.h"
+
+/* ---- the table ---------------------------------------------------------- */
+
+#define OP(name, opcode, args, result, prep) \
+  static void prep_##name(struct io_uring_sqe *sqe, const Args *a) { \
+    (void)a; \
+    prep; \
+  }
+#include "ops.def"
+#undef OP
+
+#define OP(name, opcode, args, result, prep) \
+  {#name, opcode, result, args, prep_##name},
+const OpDef op_defs[] = {
+#include "ops.def"
+};
+#undef OP
+
+const unsigned op_count = sizeof op_defs / sizeof op_defs[0];
+
+/* The row of that name, or NULL. */
+const OpDef *op_def(const char *name) {
+  for (unsigned i = 0; i < op_count; i++)
+    if (strcmp(op_defs[i].name, name) == 0)
+      return &op_defs[i];
+  return NULL;
+}
+
+/* Does the running kernel have it?  Without a probe, let it answer itself. */
+bool op_known(Ring *r, const OpDef *def) {
+  return r->probe == NULL || io_uring_opcode_supported(r->probe, def->opcode);
+}
+
+/* ---- the entry ---------------------------------------------------------- */
+
+typedef struct Sqe {
+  Ring *ring;          /* kept alive by the user value */
+  Op *op;
+  uint32_t generation; /* of the operation */
+  struct io_uring_sqe *sqe;
+} Sqe;
+
+/* Push a new entry, or nil when the queue is full [-0, +1, e]. */
+int sqe_push(lua_State *L, Ring *r) {
+  Args a;
+  Sqe *s;
+  memset(&a, 0, offsetof(Args, name));
+  s = lua_newuserdatauv(L, sizeof *s, 1);
+  ring_push(L, r);
+  lua_setiuservalue(L, -2, 1);
+  if (io_uring_sq_space_left(&r->uring) == 0 || !link_alone(&r->backlog)) {
+    luaL_pushfail(L);
+    return 1;
+  }
+  s->ring = r;
+  s->op = op_new(L, r, NULL, NULL, true);
+  s->generation = s->op->slot.generation;
+  s->sqe = op_submit(L, s->op, &a);
+  luaL_setmetatable(L, SQE_TYPE);
+  return 1;
+}
+
+/* The operation behind the Sqe at 'arg', or NULL when it has ended. */
+Op *sqe_op(lua_State *L, int arg) {
+  Sqe *s = luaL_checkudata(L, arg, SQE_TYPE);
+  if (!s->op->slot.used || s->op->slot.generation != s->generation)
+    return NULL;
+  return s->op;
+}
+
+/* The Sqe at 'arg', which is still the script's [e]. */
+static Sqe *check(lua_State *L, int arg) {
+  Sqe *s = luaL_checkudata(L, arg, SQE_TYPE);
+  Op *op = sqe_op(L, arg);
+  ring_usable(L, s->ring);
+  if (op == NULL || !(op->state & OP_KERNEL) ||
+      (int32_t)(op->number - s->ring->uring.sq.sqe_head) < 0)
+    luaL_argerror(L, arg, "sqe was submitted already");
+  return s;
+}
+
+/*
+** A value of set_data or set_data64 among the ring's operations: the first
+** live one that has it, or NULL.
+*/
+Op *sqe_find(lua_State *L, int arg, Ring *r) {
+  int isint;
+  lua_Integer n = lua_tointegerx(L, arg, &isint);
+  Op *found = NULL;
+  ring_push(L, r);
+  lua_getiuservalue(L, -1, RING_DATA);
+  for (uint32_t i = 0; found == NULL && i < slab_size(&r->ops); i++) {
+    Op *op = slab_at(&r->ops, i);
+    if (!op->slot.used || !(op->state & OP_KERNEL) || !(op->state & OP_RAW))
+      continue;
+    if (lua_rawgeti(L, -1, i + 1) != LUA_TNIL) {
+      if (lua_rawequal(L, -1, arg))
+        found = op;
+    }
+    else if (isint && op->data64 == (uint64_t)n)
+      found = op;
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 2);
+  return found;
+}
+
+/*
+** sqe:prep_<name>(...) -> sqe; the second upvalue is the operation's row.
+** Clears what was set before, as liburing does: set flags afterwards.
+*/
+static int l_sqe_prep(lua_State *L) {
+  const OpDef *def = lua_touserdata(L, lua_upvalueindex(2));
+  Sqe *s = check(L, 1);
+  Args a;
+  args_read(L, def, 2, s->ring, true, &a);
+  check(L, 1);
+  for (int i = 0; i < 2; i++)
+    if (a.own[i] && a.own[i]->state != FD_OPEN)
+      return luaL_error(L, "fd %d is being closed", a.own[i]->fd);
+  op_unload(L, s->op);
+  compat_clear_sqe(s->sqe, s->ring->sqe_size);  /* a NOP, should it raise */
+  s->sqe->user_data = op_tag(s->op);
+  op_load(L, s->op, def, &a);
+  def->prep(s->sqe, &a);
+  s->sqe->user_data = op_tag(s->op);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* sqe:set_flags(integer) -> sqe; IOSQE_ASYNC and so on */
+static int l_sqe_set_flags(lua_State *L) {
+  Sqe *s = check(L, 1);
+  unsigned flags = (unsigned)args_int(L, 2, 0, 255);
+  luaL_argcheck(L, !(flags & IOSQE_CQE_SKIP_SUCCESS), 2,
+                "IOSQE_CQE_SKIP_SUCCESS: every operation needs its result");
+  s->sqe->flags = (uint8_t)flags;
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* sqe:set_data(value) -> sqe; any value, found again in cqe.data */
+static int l_sqe_set_data(lua_State *L) {
+  Sqe *s = check(L, 1);
+  luaL_checkany(L, 2);
+  lua_settop(L, 2);
+  lua_getiuservalue(L, 1, 1);
+  lua_getiuservalue(L, -1, RING_DATA);
+  lua_pushvalue(L, 2);
+  lua_rawseti(L, -2, s->op->slot.index + 1);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* sqe:set_data64(integer) -> sqe; found again in cqe.user_data */
+static int l_sqe_set_data64(lua_State *L) {
+  Sqe *s = check(L, 1);
+  s->op->data64 = (uint64_t)luaL_checkinteger(L, 2);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* sqe:set_personality(id) -> sqe; of ring:register_personality */
+static int l_sqe_set_personality(lua_State *L) {
+  Sqe *s = check(L, 1);
+  s->sqe->personality = (uint16_t)args_int(L, 2, 0, UINT16_MAX);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* sqe:set_ioprio(integer) -> sqe; a priority, or flags of sends and such */
+static int l_sqe_set_ioprio(lua_State *L) {
+  Sqe *s = check(L, 1);
+  s->sqe->ioprio = (uint16_t)args_int(L, 2, 0, UINT16_MAX);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/*
+** sqe:await() -> res, flags
+** In a task it yields until this entry has completed; elsewhere it runs the
+** ring until then.
+*/
+static int l_sqe_await(lua_State *L) {
+  State *S = state_get(L);
+  Sqe *s = check(L, 1);
+  if (S->task && S->task->ring != s->ring)
+    return luaL_error(L, "sqe belongs to another ring");
+  sched_ready(L, S);
+  s->op->state &= (uint8_t)~OP_RAW;
+  s->op->state |= OP_WAITED | OP_NUMBER;
+  return sched_await(L, S, s->op);
+}
+
+static int l_sqe_tostring(lua_State *L) {
+  const Op *op = sqe_op(L, 1);
+  if (op == NULL)
+    lua_pushliteral(L, SQE_TYPE " (ended)");
+  else
+    lua_pushfstring(L, SQE_TYPE " (%s)", op->def ? op->def->name : "nop");
+  return 1;
+}
+
+static const luaL_Reg methods[] = {
+  {"await", l_sqe_await},
+  {"set_data", l_sqe_set_data},
+  {"set_data64", l_sqe_set_data64},
+  {"set_flags", l_sqe_set_flags},
+  {"set_ioprio", l_sqe_set_ioprio},
+  {"set_personality", l_sqe_set_personality},
+  {NULL, NULL}
+};
+
+static const luaL_Reg meta[] = {
+  {"__tostring", l_sqe_tostring},
+  {NULL, NULL}
+};
+
+/* Add a method prep_<name> for each row. */
+void sqe_open(lua_State *L, State *S) {
+  unit_type(L, S, SQE_TYPE, methods, meta);
+  luaL_getmetatable(L, SQE_TYPE);
+  lua_getfield(L, -1, "__index");
+  for (unsigned i = 0; i < op_count; i++) {
+    lua_pushfstring(L, "prep_%s", op_defs[i].name);
+    lua_pushlightuserdata(L, S);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)&op_defs[i]);
+    lua_pushcclosure(L, l_sqe_prep, 2);
+    lua_rawset(L, -3);
+  }
+  lua_pop(L, 2);
+}

@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: MIT
+**
+** uring.h - private header: the types that the units share and their
+** functions, grouped by file.
+**
+** Who owns what: a Ring owns its operations (Op, in a slab) and its tasks'
+** places in the queues.  An Op owns or references everything that the
+** kernel may touch for it, until its terminal completion.  Blocks of buffer
+** memory and descriptors (Fd) are counted C objects, so that the order in
+** which Lua finalises its userdata does not matter.
+**
+** Functions that may raise a Lua error say so with [e].
+*/
+
+#ifndef URING_H
+#define URING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+
+#include "compat.h"
+
+typedef struct State State;
+typedef struct Ring Ring;
+typedef struct Op Op;
+typedef struct OpDef OpDef;
+typedef struct Task Task;
+typedef struct Fd Fd;
+typedef struct Block Block;
+
+#define RING_TYPE "uring.ring"
+#define SQE_TYPE "uring.sqe"
+#define CQE_TYPE "uring.cqe"
+#define BUFFER_TYPE "uring.buffer"
+#define FD_TYPE "uring.fd"
+#define TASK_TYPE "uring.task"
+#define TIMER_TYPE "uring.timer"
+#define ADDRESS_TYPE "uring.address"
+
+/* ---- lists ------------------------------------------------------------ */
+
+/* Link of a circular list; a lone link points to itself. */
+typedef struct Link {
+  struct Link *next, *prev;
+} Link;
+
+static inline void link_init(Link *l) { l->next = l->prev = l; }
+
+static inline bool link_alone(const Link *l) { return l->next == l; }
+
+/* Put 'l', which is alone, at the end of the list with head 'head'. */
+static inline void link_append(Link *head, Link *l) {
+  l->prev = head->prev;
+  l->next = head;
+  head->prev->next = l;
+  head->prev = l;
+}
+
+static inline void link_remove(Link *l) {
+  l->prev->next = l->next;
+  l->next->prev = l->prev;
+  link_init(l);
+}
+
+#define container(ptr, type, member) \
+  ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+
+/* ---- slab.c (no Lua) -------------------------------------------------- */
+
+#define SLAB_MAXSLOTS 0xffffffu  /* 24 bits; the last one is never used */
+
+/* First member of every record of a slab. */
+typedef struct Slot {
+  uint32_t index;      /* place in the slab */
+  uint32_t generation; /* grows each time the slot is put back */
+  uint32_t next;       /* next free slot + 1, while free */
+  bool used;
+} Slot;
+
+typedef struct Slab {
+  void **chunks;       /* records never move */
+  size_t record;       /* bytes of one */
+  uint32_t nchunks, free, used; /* 'free' is first free slot + 1 */
+} Slab;
+
+void slab_init(Slab *s, size_t record);
+bool slab_grow(Slab *s);
+uint32_t slab_size(const Slab *s);
+void *slab_take(Slab *s);
+void slab_put(Slab *s, void *record);
+void *slab_at(const Slab *s, uint32_t index);
+void *slab_find(const Slab *s, uint32_t index, uint32_t generation);
+void slab_free(Slab *s);
+
+/* ---- heap.c (no Lua) -------------------------------------------------- */
+
+typedef struct Timer {
+  int64_t when;        /* ns of CLOCK_MONOTONIC */
+  uint32_t place;      /* index in the heap + 1; 0 when not armed */
+  uint8_t kind;        /* TimerKind: what it is part of */
+} Timer;
+
+typedef enum { TIMER_TASK, TIMER_CALL } TimerKind;
+
+/* 'when' beside the pointer: comparing touches only the array. */
+typedef struct HeapNode {
+  int64_t when;
+  Timer *timer;
+} HeapNode;
+
+typedef struct Heap {
+  HeapNode *nodes;
+  uint32_t count, size;
+} Heap;
+
+bool heap_push(Heap *h, Timer *t);
+void heap_remove(Heap *h, Timer *t);
+void heap_free(Heap *h);
+
+static inline Timer *heap_first(const Heap *h) {
+  return h->count ? h->nodes[0].timer : NULL;
+}
+
+/* ---- the state of one Lua universe ------------------------------------ */
+
+/* First upvalue of every function of the module. */
+struct State {
+  Task *task;          /* the task that runs now, NULL in the main chunk */
+  Ring *ring;          /* the default ring, NULL until somebody needs it */
+  int rings;           /* registry: Ring* -> ring userdata, weak values */
+  int keep;            /* registry: the default ring's userdata */
+  int main, handler;   /* registry: first functions of every task */
+  int on_end;          /* registry: function called when a task ends */
+  bool debug;          /* remember where descriptors come from */
+  bool torture;        /* collect all garbage before every resume */
+};
+
+static inline State *state_get(lua_State *L) {
+  return (State *)lua_touserdata(L, lua_upvalueindex(1));
+}
+
+/* ---- error.c ---------------------------------------------------------- */
+
+const char *err_name(int code);
+int err_push(lua_State *L, int code, const char *op, const char *what);
+int err_fail(lua_State *L, int code, const char *op, const char *what);
+int err_setup(lua_State *L, int code);
+int err_normal(int code);
+void err_open(lua_State *L, State *S);
+
+/* ---- buf.c ------------------------------------------------------------ */
+
+/*
+** Memory that the kernel may read or write.  Freed when the last reference,
+** a buffer object's or an operation's, is gone.
+*/
+struct Block {
+  unsigned refs;       /* the buffer object and each operation */
+  unsigned busy;       /* of these, the operations */
+  size_t size;
+  char *data;
+};
+
+#define POOL_CLASSES 4
+
+/* Spare blocks of a ring, for operations that return strings. */
+typedef struct Pool {
+  Block *spare[POOL_CLASSES][16];
+  uint8_t count[POOL_CLASSES];
+} Pool;
+
+Block *block_new(size_t size, size_t align);
+void block_unref(Block *b);
+Block *block_hold(Block *b);
+void block_release(Block *b);
+Block *pool_take(Pool *p, size_t size);
+void pool_put(Pool *p, Block *b);
+void pool_free(Pool *p);
+Block *buf_check(lua_State *L, int arg);
+Block *buf_test(lua_State *L, int arg);
+void buf_open(lua_State *L, State *S);
+
+/* ---- fd.c ------------------------------------------------------------- */
+
+typedef enum { FD_OPEN, FD_CLOSING, FD_CLOSED, FD_DETACHED } FdState;
+
+/*
+** A descriptor that knows its operations, so that it is closed only when
+** none of them can reach a reused number.
+*/
+struct Fd {
+  int fd;              /* the number; kept for messages once closed */
+  FdState state;
+  bool owned;          /* a Lua object refers to it */
+  unsigned count;      /* operations prepared or in flight */
+  unsigned fork_count; /* of the process the operations are of */
+  Link uses;           /* FdUse of each of them */
+  Link closers;        /* tasks that wait until it is closed */
+  int error;           /* what close(2) said, as an errno */
+  char *opened, *closed; /* where, in debug mode */
+};
+
+/* An operation's hold on a descriptor. */
+typedef struct FdUse {
+  Link link;           /* in Fd.uses */
+  Fd *fd;              /* NULL for a raw number */
+  Op *op;
+} FdUse;
+
+Fd *fd_push(lua_State *L, State *S, int fd);
+void fd_own(lua_State *L, State *S, Fd *f, int fd);
+Fd *fd_test(lua_State *L, int arg);
+int fd_arg(lua_State *L, int arg, Fd **own);
+void fd_use(Fd *f, FdUse *use, Op *op);
+void fd_unuse(FdUse *use);
+int fd_close(Fd *f);
+int fd_await_close(lua_State *L, State *S, Fd *f);
+void fd_open(lua_State *L, State *S);
+
+/* ---- addr.c ----------------------------------------------------------- */
+
+#define ADDR_TEXT 160  /* room for the text of any address */
+
+typedef struct Addr {
+  socklen_t len;
+  struct sockaddr_storage sa;
+} Addr;
+
+void addr_check(lua_State *L, int arg, Addr *a);
+int addr_text(const struct sockaddr *sa, socklen_t len, char *out,
+              size_t size);
+void addr_push(lua_State *L, const struct sockaddr *sa, socklen_t len);
+void addr_open(lua_State *L, State *S);
+
+/* ---- statx.c ---------------------------------------------------------- */
+
+unsigned statx_mask(lua_State *L, int arg, unsigned def);
+void statx_push(lua_State *L, const struct statx *st);
+void statx_open(lua_State *L, State *S);
+
+/* ---- sock.c ----------------------------------------------------------- */
+
+void sock_open(lua_State *L, State *S);
+
+/* ---- args.c ----------------------------------------------------------- */
+
+/*
+** The arguments of one operation, as read from the Lua stack.  Pointers go
+** into Lua values until args_own has copied or counted what must outlive
+** the call.  Only 'name' is not cleared before reading.
+*/
+typedef struct Args {
+  int fd, fd2;
+  Fd *own[2];          /* the objects behind fd and fd2 */
+  const char *path[2];
+  Block *block;        /* memory behind buf */
+  void *buf;
+  size_t len;
+  bool want;           /* len bytes asked for, to be returned as a string */
+  int anchor;          /* stack index of a string or table to keep */
+  int list;            /* stack index of a list of buffers or strings */
+  struct iovec *iov;
+  unsigned niov;
+  uint64_t offset, length;
+  unsigned flags, mode, mask, count;
+  int how, domain, type, protocol;
+  uint64_t target;     /* user_data of another operation */
+  struct statx *statx;
+  struct sockaddr *addr; /* to connect to, or room for the peer's */
+  socklen_t *addrlen;    /* room for its length */
+  socklen_t addrsize;
+  struct __kernel_timespec *ts;
+  struct __kernel_timespec time;
+  Addr name;
+} Args;
+
+void args_read(lua_State *L, const OpDef *def, int first, Ring *r, bool raw,
+               Args *a);
+bool args_own(lua_State *L, Op *op, Args *a);
+lua_Integer args_int(lua_State *L, int arg, lua_Integer low,
+                     lua_Integer high);
+lua_Integer args_optint(lua_State *L, int arg, lua_Integer def,
+                        lua_Integer low, lua_Integer high);
+int64_t args_seconds(lua_State *L, int arg);
+int64_t args_optseconds(lua_State *L, int arg, int64_t def);
+
+#define MAX_U32 0xffffffffLL
+
+/* ---- ops.def, sqe.c --------------------------------------------------- */
+
+/* What an operation's result is, to Lua. */
+typedef enum {
+  RES_COUNT,           /* a number of bytes or things */
+  RES_DONE,            /* true */
+  RES_DATA,            /* bytes read: a count, or a string */
+  RES_FD,              /* a new descriptor: an Fd object */
+  RES_ACCEPT,          /* the same, and the peer's address */
+  RES_STATX,           /* a table */
+  RES_TIMEOUT          /* true, although the kernel says ETIME */
+} ResultKind;
+
+struct OpDef {
+  const char *name;
+  uint8_t opcode;
+  uint8_t result;
+  const char *args;    /* a letter for each argument's kind */
+  void (*prep)(struct io_uring_sqe *sqe, const Args *a);
+};
+
+extern const OpDef op_defs[];
+extern const unsigned op_count;
+
+const OpDef *op_def(const char *name);
+bool op_known(Ring *r, const OpDef *def);
+int sqe_push(lua_State *L, Ring *r);
+Op *sqe_op(lua_State *L, int arg);
+Op *sqe_find(lua_State *L, int arg, Ring *r);
+void sqe_open(lua_State *L, State *S);
+
+/* ---- op.c ------------------------------------------------------------- */
+
+#define OP_INLINE 136  /* bytes of an operation's own memory */
+
+enum {                 /* Op.state */
+  OP_KERNEL = 1,       /* the terminal completion has not come */
+  OP_WAITED = 2,       /* somebody will take the result */
+  OP_DONE = 4,         /* res and flags are the result */
+  OP_TAKEN = 8,        /* what the result owns has got another owner */
+  OP_RAW = 16,         /* made by get_sqe: completions go to Ring.raw */
+  OP_CANCEL = 32,      /* cancellation was asked for */
+  OP_NUMBER = 64       /* the result is the kernel's number and flags */
+};
+
+/*
+** An operation: a record in C memory that lives until the kernel has posted
+** its terminal completion and nobody waits for the result any more.
+*/
+struct Op {
+  Slot slot;
+  const OpDef *def;    /* NULL for an entry that was not prepared */
+  Ring *ring;
+  Task *task;          /* who is resumed */
+  uint8_t state;
+  uint8_t kind;        /* ResultKind */
+  bool pooled;         /* block belongs to the ring's pool */
+  bool anchored;       /* has a value in the ring's anchor table */
+  int32_t res;
+  uint32_t flags;
+  uint32_t number;     /* place in the submission queue */
+  int fd;              /* for messages; -1 when there is none */
+  const char *path;    /* likewise */
+  const Addr *addr;    /* likewise, or the peer of an accept */
+  struct statx *statx;
+  uint64_t data64;     /* set_data64 */
+  FdUse use[2];
+  Link cancels;        /* in Ring.cancels */
+  Block *block;        /* memory given to the kernel ... */
+  Block **blocks;      /* ... or a list of such */
+  unsigned nblocks;
+  unsigned queued;     /* its completions in Ring.raw */
+  int64_t since;       /* when it was prepared */
+  void *more;          /* chain of further memory */
+  size_t used;         /* bytes taken from mem */
+  _Alignas(16) char mem[OP_INLINE];
+};
+
+Op *op_new(lua_State *L, Ring *r, const OpDef *def, Args *a, bool raw);
+void op_load(lua_State *L, Op *op, const OpDef *def, Args *a);
+void op_unload(lua_State *L, Op *op);
+void *op_alloc(Op *op, size_t size);
+struct io_uring_sqe *op_submit(lua_State *L, Op *op, const Args *a);
+void op_complete(lua_State *L, Op *op, int res, unsigned flags);
+void op_cancel(Op *op);
+void op_drop(lua_State *L, Op *op, int holder);
+void op_abandon(lua_State *L, Op *op);
+int op_result(lua_State *L, State *S, Op *op);
+int op_unsupported(lua_State *L, const OpDef *def);
+int op_closing(lua_State *L, const OpDef *def, const Fd *f);
+const char *op_what(const Op *op, char *out, size_t size);
+uint64_t op_tag(const Op *op);
+void op_open(lua_State *L, State *S);
+
+/* ---- cqe.c ------------------------------------------------------------ */
+
+/*
+** user_data of everything we submit: generation (32) | slot (24) | kind (8).
+*/
+enum { TAG_OP = 1, TAG_CANCEL = 2, TAG_MESSAGE = 3 };
+
+/* A completion of the raw layer, off the kernel's queue. */
+typedef struct RawCqe {
+  Op *op;
+  int32_t res;
+  uint32_t flags;
+} RawCqe;
+
+unsigned cqe_reap(lua_State *L, Ring *r);
+void cqe_dispose(const RawCqe *c);
+int cqe_push(lua_State *L, Ring *r);
+int l_cqe_each(lua_State *L);
+void cqe_open(lua_State *L, State *S);
+
+/* ---- ring.c ----------------------------------------------------------- */
+
+typedef struct Stats {
+  uint64_t submitted, completed, enters, stale, cancels, resumes, spawned;
+} Stats;
+
+struct Ring {
+  struct io_uring uring;
+  State *state;
+  bool open;
+  bool busy;           /* inside a turn */
+  unsigned fork_count; /* of the process it was made in */
+  size_t sqe_size;
+  Slab ops;
+  unsigned active;     /* operations that the kernel has or will get */
+  Link cancels;        /* operations to be cancelled at the next enter */
+  Link backlog;        /* entries that found the submission queue full */
+  Pool pool;
+  int anchors;         /* registry: slot -> what must not be collected */
+  RawCqe *raw;         /* circular queue of the raw layer */
+  unsigned raw_head, raw_count, raw_size;
+  struct io_uring_probe *probe;
+  /* sched.c */
+  Link ready;          /* tasks to resume, first come first served */
+  unsigned nready;
+  Heap timers;
+  unsigned ntasks;     /* started and not ended */
+  int64_t now;         /* time at the last turn, ns */
+  Stats stats;
+};
+
+Ring *ring_check(lua_State *L, int arg);
+Ring *ring_default(lua_State *L, State *S);
+void ring_usable(lua_State *L, const Ring *r);
+void ring_push(lua_State *L, const Ring *r);
+struct io_uring_sqe *ring_sqe(Ring *r, Op *op);
+int ring_submit(Ring *r);
+int ring_wait(Ring *r, unsigned want, int64_t timeout);
+void ring_open(lua_State *L, State *S);
+
+enum { RING_DATA = 1, RING_TASKS = 2 };  /* user values */
+
+#define FOREVER INT64_MAX
+#define SECOND INT64_C(1000000000)
+
+/* ---- sched.c ---------------------------------------------------------- */
+
+typedef enum {
+  TASK_READY, TASK_RUNNING, TASK_WAITING, TASK_DONE, TASK_FAILED, TASK_LOST
+} TaskState;
+
+typedef enum {         /* what a waiting task waits for */
+  WAIT_START, WAIT_OP, WAIT_SLEEP, WAIT_PARK, WAIT_JOIN, WAIT_CLOSE,
+  WAIT_YIELD
+} WaitKind;
+
+typedef enum { WOKE_NORMAL, WOKE_TIMEOUT, WOKE_CANCEL } WakeReason;
+
+struct Task {
+  Link link;           /* in the ready queue or the list of what it awaits */
+  lua_State *co;
+  Ring *ring;          /* NULL once it has ended */
+  Op *op;              /* the operation it awaits, until taken */
+  Timer timer;
+  Link joiners;        /* tasks that wait for its end */
+  uint32_t id;         /* place in the ring's task table */
+  uint8_t state, wait, woke;
+  bool cancelled;      /* every await raises the cancel value */
+  bool failed;         /* its function raised an error */
+  int nargs;           /* values on co's stack for the next resume */
+  int64_t since;       /* when it began to wait */
+};
+
+enum {                 /* user values of a task */
+  TASK_CO = 1, TASK_OWNER, TASK_NAME, TASK_TRACE, TASK_CANCEL,
+  TASK_VALUES = TASK_CANCEL
+};
+
+int64_t sched_clock(void);
+void sched_push(lua_State *L, const Task *t);
+void sched_ready(lua_State *L, State *S);
+Ring *sched_ring(lua_State *L, State *S);
+Task *sched_yielder(lua_State *L, State *S);
+Task *sched_resumed(lua_State *L, State *S);
+int sched_park(lua_State *L, Task *t, WaitKind wait, int64_t until,
+               lua_KFunction k);
+void sched_wake(Task *t, WakeReason why);
+void sched_start(Task *t);
+void sched_again(Task *t);
+void sched_interrupt(Task *t);
+int sched_await(lua_State *L, State *S, Op *op);
+void sched_settle(lua_State *L, State *S, Fd *f);
+int sched_hook(lua_State *L);
+void sched_signals(lua_State *L);
+int sched_turn(lua_State *L, Ring *r, int64_t timeout);
+
+/* ---- task.c ----------------------------------------------------------- */
+
+void task_unlist(lua_State *L, Ring *r, Task *t);
+void task_deadlock(lua_State *L, Ring *r);
+void task_forget(lua_State *L, Ring *r);
+void task_open(lua_State *L, State *S);
+
+/* ---- timer.c ---------------------------------------------------------- */
+
+int timer_fire(lua_State *L, Ring *r, Timer *t);
+void timer_open(lua_State *L, State *S);
+
+/* ---- const.c, module.c ------------------------------------------------ */
+
+void const_open(lua_State *L, State *S);
+void unit_type(lua_State *L, State *S, const char *name,
+               const luaL_Reg *methods, const luaL_Reg *meta);
+void unit_methods(lua_State *L, State *S, const char *name,
+                  const luaL_Reg *methods);
+extern unsigned fork_count;
+
+__attribute__((visibility("default"))) int luaopen_uring_core(lua_State *L);
+
+#endif
