@@ -69,7 +69,8 @@ int luaopen_uring_core(lua_State *L) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   static void (*const units[])(lua_State *, State *) = {
     err_open, const_open, buf_open, fd_open, addr_open, statx_open,
-    sock_open, sqe_open, cqe_open, op_open, ring_open, timer_open, task_open
+    sock_open, sqe_open, cqe_open, op_open, ring_open, setup_open, timer_open,
+    task_open
   };
   State *S;
   luaL_checkversion(L);

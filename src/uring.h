@@ -404,7 +404,7 @@ int cqe_push(lua_State *L, Ring *r);
 int l_cqe_each(lua_State *L);
 void cqe_open(lua_State *L, State *S);
 
-/* ---- ring.c ----------------------------------------------------------- */
+/* ---- ring.c, setup.c, ringlib.c --------------------------------------- */
 
 typedef struct Stats {
   uint64_t submitted, completed, enters, stale, cancels, resumes, spawned;
@@ -435,13 +435,15 @@ struct Ring {
   Stats stats;
 };
 
-Ring *ring_check(lua_State *L, int arg);
-Ring *ring_default(lua_State *L, State *S);
-void ring_usable(lua_State *L, const Ring *r);
-void ring_push(lua_State *L, const Ring *r);
 struct io_uring_sqe *ring_sqe(Ring *r, Op *op);
 int ring_submit(Ring *r);
 int ring_wait(Ring *r, unsigned want, int64_t timeout);
+void ring_close(lua_State *L, int index, int64_t patience);
+void ring_usable(lua_State *L, const Ring *r);
+Ring *ring_check(lua_State *L, int arg);
+void ring_push(lua_State *L, const Ring *r);
+Ring *ring_default(lua_State *L, State *S);
+void setup_open(lua_State *L, State *S);
 void ring_open(lua_State *L, State *S);
 
 enum { RING_DATA = 1, RING_TASKS = 2 };  /* user values */
