@@ -25,12 +25,14 @@
 
 /* ---- from Lua ----------------------------------------------------------- */
 
+/* Raise, telling which part of the address is wrong. */
 static int expected(lua_State *L, int arg, const char *what,
                     const char *got) {
   return luaL_argerror(L, arg, lua_pushfstring(L, "%s expected, got '%s'",
                                                what, got));
 }
 
+/* By memcpy: the structures may not be reached through one another. */
 static void set(Addr *a, const void *sa, size_t len) {
   memcpy(&a->sa, sa, len);
   a->len = (socklen_t)len;
@@ -90,6 +92,11 @@ static uint32_t read_scope(const char *s) {
   return n < 0 ? 0 : (uint32_t)n;
 }
 
+/*
+** False when the host is not an IPv4 address.  That is four decimal numbers
+** here: the "127.1" and the octal numbers of inet_aton(3) are refused, for
+** what they mean depends on who reads them.
+*/
 static bool read_inet(const char *host, uint16_t port, Addr *a) {
   struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(port)};
   if (inet_pton(AF_INET, host, &in.sin_addr) != 1)
@@ -98,6 +105,10 @@ static bool read_inet(const char *host, uint16_t port, Addr *a) {
   return true;
 }
 
+/*
+** False when the host is not an IPv6 address; raises for one with a scope
+** that does not exist here.
+*/
 static bool read_inet6(lua_State *L, int arg, const char *host,
                        uint16_t port, Addr *a) {
   struct sockaddr_in6 in6 =
@@ -130,7 +141,8 @@ static void read_text(lua_State *L, int arg, const char *s, size_t len,
   const char *end = six ? strstr(s, "]:") : strchr(s, ':');
   char copy[HOST_SIZE] = "";
   int64_t port;
-  if (end == NULL || strlen(s) != len)
+  luaL_argcheck(L, strlen(s) == len, arg, "address contains a zero byte");
+  if (end == NULL)
     expected(L, arg, "numeric address and port", s);
   if ((size_t)(end - host) < sizeof copy)
     memcpy(copy, host, (size_t)(end - host));
@@ -143,7 +155,10 @@ static void read_text(lua_State *L, int arg, const char *s, size_t len,
     expected(L, arg, "port from 0 to 65535", end);
 }
 
-/* A field of the table at 'arg' [-0, +1, e]; NULL when it is nil. */
+/*
+** A field of the table at 'arg' [-0, +1, e]; NULL when it is nil.  A number
+** is not taken for a string: a host of 127 is a mistake.
+*/
 static const char *field_string(lua_State *L, int arg, const char *name,
                                 size_t *len) {
   int type = lua_getfield(L, arg, name);
@@ -155,7 +170,10 @@ static const char *field_string(lua_State *L, int arg, const char *name,
   return lua_tolstring(L, -1, len);
 }
 
-/* The field 'port' of the table at 'arg' [-0, +1, e]. */
+/*
+** The field 'port' of the table at 'arg' [-0, +1, e].  It may not be left
+** out: who wants any port says so with 0.
+*/
 static uint16_t field_port(lua_State *L, int arg) {
   int isnum = 0;
   lua_Integer port = 0;
@@ -256,6 +274,7 @@ static size_t unix_path(const struct sockaddr *sa, socklen_t len,
   return dot + n;
 }
 
+/* Write the scope behind the host, where there is one. */
 static void append_scope(char host[HOST_SIZE], uint32_t scope) {
   char name[IF_NAMESIZE];
   size_t len = strlen(host);
@@ -267,7 +286,10 @@ static void append_scope(char host[HOST_SIZE], uint32_t scope) {
     snprintf(host + len, HOST_SIZE - len, "%%%u", scope);
 }
 
-/* The host of an internet address with its scope; returns the port. */
+/*
+** The host of an internet address with its scope; returns the port.  The
+** caller has seen to it that the address is whole (family_of).
+*/
 static int host_text(const struct sockaddr *sa, char host[HOST_SIZE]) {
   struct sockaddr_in6 in6;
   if (sa->sa_family == AF_INET) {
@@ -350,7 +372,10 @@ void addr_push(lua_State *L, const struct sockaddr *sa, socklen_t len) {
 
 /* ---- the module --------------------------------------------------------- */
 
-/* core.address(text | table) -> the same address as a table */
+/*
+** core.address(text | table) -> the same address as a table
+** with all its fields, in the usual spelling.
+*/
 static int l_addr_new(lua_State *L) {
   Addr a;
   addr_check(L, 1, &a);

@@ -61,7 +61,7 @@ static State *new_state(lua_State *L) {
   S->rings = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_pushboolean(L, 0);
   S->keep = luaL_ref(L, LUA_REGISTRYINDEX);
-  S->on_end = LUA_NOREF;
+  S->on_end = S->on_cancel = LUA_NOREF;
   return S;
 }
 
@@ -69,7 +69,7 @@ int luaopen_uring_core(lua_State *L) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   static void (*const units[])(lua_State *, State *) = {
     err_open, const_open, buf_open, fd_open, addr_open, statx_open,
-    sock_open, sqe_open, cqe_open, op_open, ring_open, setup_open, timer_open,
+    sock_open, sys_open, sqe_open, cqe_open, op_open, ring_open, setup_open, timer_open,
     task_open
   };
   State *S;

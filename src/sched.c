@@ -312,6 +312,7 @@ static int end_task(lua_State *L, Ring *r, Task *t, int status) {
   t->state = status == LUA_OK && !t->failed ? TASK_DONE : TASK_FAILED;
   task_unlist(L, r, t);
   r->ntasks--;
+  t->observed = t->driven || !link_alone(&t->joiners);
   while (!link_alone(&t->joiners))
     sched_wake(container(t->joiners.next, Task, link), WOKE_NORMAL);
   if (S->on_end == LUA_NOREF) {

@@ -7,8 +7,6 @@
 ** fails with nil, message, errno.  What makes descriptors gives them an
 ** owner before anything can raise, and all are close-on-exec.
 **
-** The options that have names are in sock.def.
-**
 ** A descriptor is read after the other arguments: reading an address may
 ** run Lua code, and that may close the descriptor.
 */
@@ -64,13 +62,17 @@ static int opt_name(lua_State *L, int arg, const Name *names, int def) {
 
 /* ---- results ------------------------------------------------------------ */
 
+/* nil, message, errno of a call on 'fd'; 'code' is errno, saved at once. */
 static int fail(lua_State *L, int code, const char *op, int fd) {
   char what[24];
   snprintf(what, sizeof what, "fd %d", fd);
   return err_fail(L, code, op, what);
 }
 
-/* true, or the failure of the call that has just returned 'rc'. */
+/*
+** true, or the failure of the call that has just returned 'rc': errno is
+** read here before anything can change it.
+*/
 static int done(lua_State *L, int rc, const char *op, int fd) {
   int code = errno;
   if (rc < 0)
@@ -81,7 +83,11 @@ static int done(lua_State *L, int rc, const char *op, int fd) {
 
 /* ---- addresses ---------------------------------------------------------- */
 
-/* sock.bind(fd, address) -> true */
+/*
+** sock.bind(fd, address) -> true
+** Of the ring only from Linux 6.11 on; this is for all kernels.  The message
+** of a failure has the address, which is what is wrong most of the time.
+*/
 static int l_sock_bind(lua_State *L) {
   Fd *own;
   Addr a;
@@ -107,6 +113,7 @@ static int l_sock_listen(lua_State *L) {
   return done(L, listen(fd, backlog), "listen", fd);
 }
 
+/* The two calls differ in nothing but the end they ask for. */
 typedef int (*GetName)(int fd, struct sockaddr *sa, socklen_t *len);
 
 static int get_name(lua_State *L, GetName get, const char *op) {
@@ -150,6 +157,7 @@ typedef struct Option {
 #define MAX_BYTES 65536  /* of an option's value */
 #define MAX_NAME 256     /* of these, of an OPT_TEXT */
 
+/* The rows.  The # takes a name as it is written, macro or not. */
 #define OPTION(name, level, number, kind) {#name, level, number, kind},
 
 static const Option options[] = {
@@ -170,7 +178,10 @@ static Option by_name(lua_State *L, int arg, int level) {
   return options[0];                    /* what only the compiler expects */
 }
 
-/* An option by number; one without a row is an int. */
+/*
+** An option by number.  It has the kind of its row, so that a script gets
+** the same for "linger" and SO_LINGER; one without a row is an int.
+*/
 static Option by_number(int level, int number) {
   OptKind kind = OPT_INT;
   for (const Option *o = options; o < options_end; o++)
@@ -191,7 +202,7 @@ static Option check_option(lua_State *L, int arg) {
 
 /* A value on its way to the kernel or back. */
 typedef struct Value {
-  const void *data;
+  const void *data;    /* into u, or into a Lua string on the stack */
   socklen_t len;
   union {
     int number;
@@ -200,12 +211,13 @@ typedef struct Value {
   } u;
 } Value;
 
+/* The value is the first 'len' bytes of u. */
 static void own_value(Value *v, size_t len) {
   v->data = &v->u;
   v->len = (socklen_t)len;
 }
 
-/* An unsigned option takes what does not fit into an int as well. */
+/* An option may be unsigned (mark): all that fits into 32 bits is taken. */
 static void read_int(lua_State *L, int arg, Value *v) {
   if (lua_isboolean(L, arg))
     v->u.number = lua_toboolean(L, arg);
@@ -214,7 +226,10 @@ static void read_int(lua_State *L, int arg, Value *v) {
   own_value(v, sizeof v->u.number);
 }
 
-/* No time stands for no limit; a short one must not become that. */
+/*
+** The kernel takes zero for "no limit", so nil and false become that, and a
+** very short time must not: it is rounded up to whole microseconds.
+*/
 static void read_time(lua_State *L, int arg, Value *v) {
   int64_t ns = lua_toboolean(L, arg) ? args_seconds(L, arg) : 0;
   if (ns == FOREVER)
@@ -237,6 +252,7 @@ static void read_linger(lua_State *L, int arg, Value *v) {
   own_value(v, sizeof v->u.linger);
 }
 
+/* The string stays where it is, on the stack, until the call is done. */
 static void read_bytes(lua_State *L, int arg, Value *v) {
   size_t len;
   luaL_checktype(L, arg, LUA_TSTRING);
@@ -279,11 +295,16 @@ static int l_sock_setsockopt(lua_State *L) {
               "setsockopt", fd);
 }
 
-/* Push a value as a string; a name ends at the first zero. */
-static int get_bytes(lua_State *L, int fd, const Option *o, size_t size) {
+/*
+** Push a value as a string; a name ends at the first zero.  The buffer comes
+** before the descriptor: allocating may run a finaliser that closes it.
+*/
+static int get_bytes(lua_State *L, const Option *o, size_t size) {
+  Fd *own;
   luaL_Buffer b;
   socklen_t len = (socklen_t)size;
   char *data = luaL_buffinitsize(L, &b, size);
+  int fd = fd_arg(L, 1, &own);
   if (getsockopt(fd, o->level, o->number, data, &len) < 0)
     return fail(L, errno, "getsockopt", fd);
   luaL_pushresultsize(&b, o->kind == OPT_TEXT ? strnlen(data, len) : len);
@@ -299,6 +320,7 @@ static size_t kind_size(OptKind kind) {
   }
 }
 
+/* The counterpart of read_value, for what is no string. */
 static void push_value(lua_State *L, OptKind kind, const Value *v) {
   if (kind == OPT_INT)
     lua_pushinteger(L, v->u.number);
@@ -331,9 +353,9 @@ static int l_sock_getsockopt(lua_State *L) {
   }
   else
     o.kind = (OptKind)opt_name(L, 4, kinds, (int)o.kind);
-  fd = fd_arg(L, 1, &own);
   if (o.kind == OPT_TEXT || o.kind == OPT_BYTES)
-    return get_bytes(L, fd, &o, size);
+    return get_bytes(L, &o, size);
+  fd = fd_arg(L, 1, &own);
   own_value(&v, kind_size(o.kind));
   if (getsockopt(fd, o.level, o.number, &v.u, &v.len) < 0)
     return fail(L, errno, "getsockopt", fd);
@@ -360,7 +382,11 @@ static int pair_done(lua_State *L, int rc, const char *op, Fd *ends[2],
   return 2;
 }
 
-/* sock.socketpair([domain [, type]]) -> fd, fd */
+/*
+** sock.socketpair([domain [, type]]) -> fd, fd
+** Names or integers, "unix" and "stream" by default; the type may have
+** SOCK_NONBLOCK added.
+*/
 static int l_sock_socketpair(lua_State *L) {
   Fd *ends[2];
   int fds[2];
@@ -371,7 +397,7 @@ static int l_sock_socketpair(lua_State *L) {
                    "socketpair", ends, fds);
 }
 
-/* sock.pipe([flags]) -> fd to read, fd to write */
+/* sock.pipe([flags]) -> fd to read, fd to write; flags of pipe2(2) */
 static int l_sock_pipe(lua_State *L) {
   Fd *ends[2];
   int fds[2];
@@ -380,7 +406,7 @@ static int l_sock_pipe(lua_State *L) {
   return pair_done(L, pipe2(fds, flags | O_CLOEXEC), "pipe", ends, fds);
 }
 
-/* sock.dup(fd) -> fd */
+/* sock.dup(fd) -> fd with a number of its own */
 static int l_sock_dup(lua_State *L) {
   Fd *own;
   int fd = fd_arg(L, 1, &own);
@@ -391,7 +417,7 @@ static int l_sock_dup(lua_State *L) {
   return 1;
 }
 
-/* sock.isatty(fd) -> boolean */
+/* sock.isatty(fd) -> boolean; fails only for what is no descriptor */
 static int l_sock_isatty(lua_State *L) {
   Fd *own;
   int fd = fd_arg(L, 1, &own), yes = isatty(fd);

@@ -22,6 +22,10 @@ enum {
   U_STATX_DIO_READ_ALIGN = 0x20000     /* 6.15 */
 };
 
+/*
+** "perm" is a field of ours.  "all" is STATX_ALL, which stays what it was
+** at first: it is not every bit that there is by now.
+*/
 static const struct {
   const char *name;
   unsigned bits;
@@ -104,6 +108,7 @@ typedef struct Field {
   const char *nsec;    /* the other field of a time */
 } Field;
 
+/* For a member that every C library's declaration has. */
 #define AT(member) offsetof(struct statx, stx_##member)
 
 /*
@@ -142,7 +147,10 @@ static const Field fields[] = {
   {"atomic_write_unit_max_opt", U32, 184, U_STATX_WRITE_ATOMIC, NULL}
 };
 
-/* An unsigned integer of the structure, in the order of its bytes there. */
+/*
+** An unsigned integer of the structure.  One of 64 bits may come out
+** negative: only bit sets (attributes) are that large.
+*/
 static lua_Integer load(const struct statx *st, size_t offset, Kind kind) {
   const char *from = (const char *)st + offset;
   uint16_t u16;
@@ -171,6 +179,7 @@ static void set_time(lua_State *L, const struct statx *st, const Field *f) {
   lua_setfield(L, -2, f->nsec);
 }
 
+/* One word for each type, so that scripts need no masks. */
 static const char *type_name(unsigned mode) {
   switch (mode & S_IFMT) {
     case S_IFREG: return "file";
@@ -202,7 +211,10 @@ static void set_derived(lua_State *L, const struct statx *st) {
   }
 }
 
-/* Push the table of the valid fields [-0, +1, e]. */
+/*
+** Push the table of the valid fields [-0, +1, e].  The structure must not be
+** in memory that Lua code can free or resize meanwhile.
+*/
 void statx_push(lua_State *L, const struct statx *st) {
   lua_createtable(L, 0, 32);  /* what the default mask gives */
   for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
@@ -221,7 +233,11 @@ void statx_push(lua_State *L, const struct statx *st) {
 
 /* ---- the module --------------------------------------------------------- */
 
-/* core.statx(buffer) -> table; of a struct statx that the kernel has filled */
+/*
+** core.statx(buffer) -> table
+** Of a struct statx at the beginning of the buffer, as the raw layer gets it
+** from the kernel.
+*/
 static int l_statx_decode(lua_State *L) {
   Block *b = buf_check(L, 1);
   struct statx st;

@@ -146,6 +146,7 @@ static int joink(lua_State *L, int status, lua_KContext ctx) {
 
 /* Run the loop in place until the task has ended. */
 static void drive(lua_State *L, State *S, Task *t) {
+  t->driven = true;
   while (!ended(t)) {
     Ring *r = t->ring;
     if (S->task != NULL || r->busy)
@@ -294,6 +295,40 @@ static int l_task_interrupt(lua_State *L) {
   lua_setiuservalue(L, 1, TASK_CANCEL);
   if (t->cancelled)
     sched_interrupt(t);
+  return 1;
+}
+
+/*
+** task:cancel([reason]) -> task
+** What that means to the tasks and scopes below is decided by the function
+** given to core.on_cancel; without one the awaits raise "cancelled".
+*/
+static int l_task_cancel(lua_State *L) {
+  State *S = state_get(L);
+  Task *t = check(L, 1);
+  luaL_optstring(L, 2, NULL);
+  lua_settop(L, 2);
+  if (ended(t))
+    ;
+  else if (S->on_cancel != LUA_NOREF) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, S->on_cancel);
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, 2);
+    lua_call(L, 2, 0);
+  }
+  else {
+    lua_pushliteral(L, "cancelled");
+    lua_setiuservalue(L, 1, TASK_CANCEL);
+    t->cancelled = true;
+    sched_interrupt(t);
+  }
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* task:observed() -> whether somebody waited in join when it ended */
+static int l_task_observed(lua_State *L) {
+  lua_pushboolean(L, check(L, 1)->observed);
   return 1;
 }
 
@@ -472,15 +507,24 @@ static int l_ring_step(lua_State *L) {
   return 1;
 }
 
-/* core.on_end(function | nil); called with each task that has ended */
-static int l_on_end(lua_State *L) {
-  State *S = state_get(L);
+/* Replace the function kept at 'ref' by the one at index 1, or by none. */
+static int set_hook(lua_State *L, int *ref) {
   if (!lua_isnil(L, 1))
     luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_settop(L, 1);
-  luaL_unref(L, LUA_REGISTRYINDEX, S->on_end);
-  S->on_end = lua_isnil(L, 1) ? LUA_NOREF : luaL_ref(L, LUA_REGISTRYINDEX);
+  luaL_unref(L, LUA_REGISTRYINDEX, *ref);
+  *ref = lua_isnil(L, 1) ? LUA_NOREF : luaL_ref(L, LUA_REGISTRYINDEX);
   return 0;
+}
+
+/* core.on_end(function | nil); called with each task that has ended */
+static int l_on_end(lua_State *L) {
+  return set_hook(L, &state_get(L)->on_end);
+}
+
+/* core.on_cancel(function | nil); called with the task and the reason */
+static int l_on_cancel(lua_State *L) {
+  return set_hook(L, &state_get(L)->on_cancel);
 }
 
 /* core.now() -> seconds of CLOCK_MONOTONIC */
@@ -497,9 +541,11 @@ static int l_torture(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
+  {"cancel", l_task_cancel},
   {"interrupt", l_task_interrupt},
   {"join", l_task_join},
   {"name", l_task_name},
+  {"observed", l_task_observed},
   {"owner", l_task_owner},
   {"status", l_task_status},
   {"traceback", l_task_traceback},
@@ -523,6 +569,7 @@ static const luaL_Reg ring_methods[] = {
 static const luaL_Reg functions[] = {
   {"current", l_current},
   {"now", l_now},
+  {"on_cancel", l_on_cancel},
   {"on_end", l_on_end},
   {"park", l_park},
   {"sleep", l_sleep},

@@ -134,7 +134,8 @@ struct State {
   int rings;           /* registry: Ring* -> ring userdata, weak values */
   int keep;            /* registry: the default ring's userdata */
   int main, handler;   /* registry: first functions of every task */
-  int on_end;          /* registry: function called when a task ends */
+  int on_end;          /* registry: called with a task that has ended */
+  int on_cancel;       /* registry: called with a task to be cancelled */
   bool debug;          /* remember where descriptors come from */
   bool torture;        /* collect all garbage before every resume */
 };
@@ -245,6 +246,10 @@ void statx_open(lua_State *L, State *S);
 /* ---- sock.c ----------------------------------------------------------- */
 
 void sock_open(lua_State *L, State *S);
+
+/* ---- sys.c ------------------------------------------------------------ */
+
+void sys_open(lua_State *L, State *S);
 
 /* ---- args.c ----------------------------------------------------------- */
 
@@ -475,6 +480,8 @@ struct Task {
   uint8_t state, wait, woke;
   bool cancelled;      /* every await raises the cancel value */
   bool failed;         /* its function raised an error */
+  bool driven;         /* the main chunk waits for its end */
+  bool observed;       /* somebody waited when it ended */
   int nargs;           /* values on co's stack for the next resume */
   int64_t since;       /* when it began to wait */
 };

@@ -1,0 +1,50 @@
+--- uring: io_uring for Lua.
+--
+-- Scripts that read as if they blocked: a task waits for an operation, and
+-- others run meanwhile.  See README.md, and docs/reference.md for the
+-- operations themselves.
+
+local core <const> = require "uring.core"
+local scope <const> = require "uring.scope"
+local parallel <const> = require "uring.parallel"
+local net <const> = require "uring.net"
+local file <const> = require "uring.file"
+
+local M = {
+  op = core.op,
+  fd = core.fd,
+  ring = core.default,
+  buffer = core.buffer,
+  errno = core.errno,
+  isatty = core.sock.isatty,
+
+  run = scope.run,
+  spawn = scope.spawn,
+  scope = scope.scope,
+  shield = scope.shield,
+  timeout = scope.timeout,
+  cancelled = scope.cancelled,
+  all = parallel.all,
+  race = parallel.race,
+  each = parallel.each,
+  map = parallel.map,
+  current = core.current,
+  sleep = core.sleep,
+  yield = core.yield,
+  now = core.now,
+
+  listen = net.listen,
+  connect = net.connect,
+  open = file.open
+}
+
+--- Called with the error of a handler that nobody waits for, as those of a
+--- server's connections, its traceback, and its task.  Assign another.
+---@param value any
+---@param traceback string
+---@param task uring.Task
+function M.on_error(value, traceback, task)  -- luacheck: no unused args
+  io.stderr:write("uring: ", traceback, "\n")
+end
+
+return M

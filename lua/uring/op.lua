@@ -1,0 +1,3 @@
+--- Every operation as a function that waits: see docs/reference.md.
+
+return require("uring.core").op

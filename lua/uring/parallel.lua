@@ -1,0 +1,88 @@
+--- Several things at once, in a scope that waits for them all.
+
+local core <const> = require "uring.core"
+local scope <const> = require "uring.scope"
+
+local current <const> = core.current
+
+local M = {}
+
+--- Run the functions at once and wait for all.
+---@param functions function[]
+---@return any[] results the first result of each, in order
+function M.all(functions)
+  local results = {}
+  scope.scope(function(s)
+    for i, f in ipairs(functions) do
+      s:spawn(function() results[i] = f() end)
+    end
+  end)
+  return results
+end
+
+--- Run the functions at once; the first one that returns ends the others.
+---@param functions function[]
+---@return any ... what that function returned
+function M.race(functions)
+  local winner
+  scope.scope(function(s)
+    for _, f in ipairs(functions) do
+      s:spawn(function()
+        local results = table.pack(f())
+        winner = winner or results
+        s:cancel "another one was faster"
+      end)
+    end
+  end)
+  if winner then return table.unpack(winner, 1, winner.n) end
+end
+
+local function values(list)
+  local i = 0
+  return function()
+    i = i + 1
+    if list[i] ~= nil then return list[i], i end
+  end
+end
+
+--- Call f for each item, for at most `limit` of them at once.
+---@param source any[]|function a list: f(value, index); or an iterator
+---@param limit integer
+---@param f function
+function M.each(source, limit, f)
+  if math.type(limit) ~= "integer" or limit < 1 then
+    error("bad argument #2 to 'each' (positive integer expected)", 2)
+  end
+  local iterator = type(source) == "table" and values(source) or source
+  scope.scope(function(s)
+    local host, running, waiting = current(), 0, false
+    local function run(...)
+      f(...)
+      running = running - 1
+      if waiting then host:wake() end
+    end
+    for a, b, c in iterator do
+      while running >= limit do
+        waiting = true
+        core.park()
+        waiting = false
+      end
+      running = running + 1
+      s:spawn(run, a, b, c)
+    end
+  end)
+end
+
+--- The first result of f(value, index) for each value of a list, in order,
+--- with at most `limit` calls at once.
+---@param list any[]
+---@param limit integer
+---@param f function
+---@return any[]
+function M.map(list, limit, f)
+  local results = {}
+  M.each(list, limit, function(value, i) results[i] = f(value, i) end)
+  return results
+end
+
+return M

@@ -1,0 +1,363 @@
+--- Structured concurrency: scopes, cancellation, deadlines.
+--
+-- Every task runs inside a scope; a scope ends when all its tasks have
+-- ended.  Scopes form a tree, and cancelling one reaches everything below
+-- it, except what is shielded.  The C half only knows one thing of all this:
+-- the value that a task's awaits raise at the moment (task:interrupt).
+
+local core <const> = require "uring.core"
+
+local current <const>, spawn <const> = core.current, core.spawn
+local ETIMEDOUT <const> = core.errno.ETIMEDOUT
+local ECANCELED <const> = core.errno.ECANCELED
+
+local M = {}
+
+--- What a cancelled task's awaits raise.  All of them are equal to
+--- `uring.cancelled`; each says why it was raised.
+---@class uring.Cancelled
+---@field message string
+local Cancelled = {}
+Cancelled.__name = "uring.cancelled"
+Cancelled.__index = Cancelled
+Cancelled.__tostring = function(self) return self.message end
+Cancelled.__eq = function() return true end
+
+local function new_cancelled(message)
+  return setmetatable({message = message}, Cancelled)
+end
+
+M.cancelled = new_cancelled "cancelled"
+
+local function is_cancelled(value)
+  return getmetatable(value) == Cancelled
+end
+
+---@class uring.Scope
+---@field name? string
+---@field errors table[] of {value=, traceback=, task=}, first come first
+local Scope = {}
+Scope.__name = "uring.scope"
+Scope.__index = Scope
+
+-- task -> the value of its own cancellation (task:cancel)
+local cancelled_tasks = setmetatable({}, {__mode = "k"})
+-- task -> the failure that its scope is raising in it, for the traceback
+local raising = setmetatable({}, {__mode = "k"})
+
+-- members: tasks whose innermost scope it is.  inner: scopes opened in them.
+-- live: tasks spawned into it and not ended.  value: what awaits raise.
+local function new_scope(host, parent, shield)
+  local scope = setmetatable({
+    host = host, parent = parent, members = {}, inner = {}, live = 0,
+    errors = {}, shield = shield,
+    value = not shield and parent and parent.value or nil
+  }, Scope)
+  if parent then
+    parent.inner[scope] = true
+    if not shield then
+      scope.value = scope.value or cancelled_tasks[host]
+    end
+  end
+  return scope
+end
+
+-- Let the awaits of everything below raise the value; the first one stays.
+local function interrupt(scope, value)
+  if scope.value then return end
+  scope.value = value
+  for task in pairs(scope.members) do
+    if not (scope.waiting and task == scope.host) then
+      task:interrupt(value)
+    end
+  end
+  for inner in pairs(scope.inner) do
+    if not inner.shield then interrupt(inner, value) end
+  end
+end
+
+local function enter(scope, task)
+  task:owner(scope)
+  local parent = scope.parent
+  if parent then parent.members[task] = nil end
+  scope.members[task] = true
+  task:interrupt(scope.value)
+end
+
+local function leave(scope, task)
+  local parent = scope.parent
+  scope.ended = true
+  scope.members[task] = nil
+  task:owner(parent)
+  if parent then
+    parent.inner[scope] = nil
+    parent.members[task] = true
+    task:interrupt(parent.value or cancelled_tasks[task])
+  else
+    task:interrupt(cancelled_tasks[task])
+  end
+end
+
+-- Cancel a scope by a value of its own, which it takes back when it ends.
+local function cancel(scope, message, result)
+  if scope.own then return end
+  scope.own = new_cancelled(message)
+  scope.result = result
+  scope.cut = scope.waiting            -- the body has ended before
+  interrupt(scope, scope.own)
+end
+
+--- Cancel everything in the scope.  It returns nil, reason, ECANCELED then.
+---@param reason? string
+function Scope:cancel(reason)
+  if not self.ended then
+    reason = reason or "cancelled"
+    cancel(self, reason, {nil, reason, ECANCELED})
+  end
+end
+
+-- What went wrong in a task, and where.
+local Failure = {}
+
+local function new_failure(value, task, traceback)
+  return setmetatable({value = value, task = task,
+                       traceback = traceback or tostring(value)}, Failure)
+end
+
+-- The first failure cancels the rest; every one is kept.
+local function fail(scope, failure)
+  scope.errors[#scope.errors + 1] = failure
+  if #scope.errors == 1 then
+    interrupt(scope, new_cancelled("cancelled, for another task failed"))
+  end
+end
+
+-- The C half calls this with each task that has ended.
+local function task_ended(task)
+  local scope <const> = task:owner()
+  local failed <const> = task:status() == "failed"
+  if scope then
+    scope.members[task] = nil
+    scope.live = scope.live - 1
+  end
+  if failed and not task:observed() then
+    local _, value = pcall(task.join, task)
+    local told = cancelled_tasks[task] or scope and scope.value
+    local failure = raising[task]
+    if told and is_cancelled(value) then
+      failure = nil                    -- it ended as it was told to
+    elseif not (failure and rawequal(failure.value, value)) then
+      failure = new_failure(value, task, task:traceback())
+    end
+    if failure and scope then
+      fail(scope, failure)
+    elseif failure then
+      error(value, 0)
+    end
+  end
+  if scope and scope.live == 0 and scope.waiting then scope.host:wake() end
+end
+
+local function task_cancel(task, reason)
+  if cancelled_tasks[task] then return end
+  local value = new_cancelled(reason or "cancelled")
+  cancelled_tasks[task] = value
+  -- the outermost scope that this task has opened, unless shielded
+  local scope, outer = task:owner(), nil
+  while scope and scope.host == task do
+    scope, outer = scope.parent, scope
+  end
+  if not outer then
+    task:interrupt(value)
+  elseif not outer.shield then
+    interrupt(outer, value)
+  end
+end
+
+core.on_end(task_ended)
+core.on_cancel(task_cancel)
+
+--- Start a task in this scope.
+---@param f function
+---@param ... any its arguments
+---@return uring.Task
+function Scope:spawn(f, ...)
+  if self.ended then error("the scope has ended", 2) end
+  local task, message, code = spawn(f, ...)
+  if not task then return nil, message, code end
+  task:owner(self)
+  self.members[task] = true
+  self.live = self.live + 1
+  if self.value then task:interrupt(self.value) end
+  return task
+end
+
+-- Wait, whatever is cancelled, until the tasks of the scope have ended.
+local function wait_all(scope, task)
+  if scope.live == 0 then return end
+  scope.waiting = true
+  task:interrupt(nil)
+  while scope.live > 0 do core.park() end
+  scope.waiting = false
+end
+
+local function handler(value)
+  if is_cancelled(value) then return value end
+  return new_failure(value, current(), debug.traceback(tostring(value), 2))
+end
+
+-- The failure for what a body raised; none when it was told to end.
+local function failure_of(scope, task, value)
+  if getmetatable(value) ~= Failure then
+    if is_cancelled(value) and scope.value then return nil end
+    return new_failure(value, task)
+  end
+  local origin = raising[task]
+  if origin and rawequal(origin.value, value.value) then return origin end
+  return value
+end
+
+-- End the scope after its body; returns or raises for the whole.
+local function finish(scope, task, ok, ...)
+  if not ok then
+    local failure = failure_of(scope, task, (...))
+    if failure then fail(scope, failure) end
+  end
+  wait_all(scope, task)
+  if scope.timer then scope.timer:cancel() end
+  leave(scope, task)
+  local failure = scope.errors[1]
+  if failure then
+    if #scope.errors > 1 then failure.others = scope.errors end
+    raising[task] = failure
+    error(failure.value, 0)
+  end
+  if ok and not scope.cut then return ... end
+  if ok or rawequal((...), scope.own) then
+    return table.unpack(scope.result, 1, 3)
+  end
+  error((...), 0)
+end
+
+--- Run f(...) and give its error to uring.on_error; a cancellation goes on.
+function M.guard(f, ...)
+  local ok, failure = xpcall(f, handler, ...)
+  if ok then return end
+  if is_cancelled(failure) then error(failure, 0) end
+  local on_error = require "uring".on_error
+  if getmetatable(failure) ~= Failure then
+    failure = new_failure(failure, current())
+  end
+  on_error(failure.value, failure.traceback, failure.task)
+end
+
+local function run_scope(scope, task, f, ...)
+  enter(scope, task)
+  return finish(scope, task, xpcall(f, handler, ...))
+end
+
+local function need_task(what)
+  local task = current()
+  if not task then
+    error("uring." .. what .. " outside a task: call it inside uring.run", 3)
+  end
+  return task
+end
+
+--- Run f(scope) and wait for every task spawned in it.  When one fails the
+--- others are cancelled and its error is raised here.
+---@param f fun(scope: uring.Scope): ...
+---@return any ... what f returns
+function M.scope(f)
+  local task = need_task "scope"
+  local scope = new_scope(task, task:owner())
+  return run_scope(scope, task, f, scope)
+end
+
+--- Run f(...) so that no cancellation from outside reaches it; for cleanup.
+function M.shield(f, ...)
+  local task = need_task "shield"
+  return run_scope(new_scope(task, task:owner(), true), task, f, ...)
+end
+
+--- Run f(...) for at most that many seconds.
+---@param seconds number
+---@return any ... what f returns; or nil, "timed out", ETIMEDOUT
+function M.timeout(seconds, f, ...)
+  local task = need_task "timeout"
+  local scope = new_scope(task, task:owner())
+  scope.timer = core.timer(seconds, function()
+    cancel(scope, ("timed out after %g s"):format(seconds),
+           {nil, "timed out", ETIMEDOUT})
+  end)
+  return run_scope(scope, task, f, ...)
+end
+
+--- Start a task in the current scope.
+---@param f function
+---@param ... any its arguments
+---@return uring.Task
+function M.spawn(f, ...)
+  local task = current()
+  local scope = task and task:owner()
+  if scope then return scope:spawn(f, ...) end
+  return spawn(f, ...)
+end
+
+-- The message of a failure for whoever called run.
+local function describe(failure)
+  local text = failure.traceback
+  for i = 2, failure.others and #failure.others or 0 do
+    text = text .. "\nand then: " .. failure.others[i].traceback
+  end
+  return text
+end
+
+local function returned(task, ok, ...)
+  if ok then return ... end
+  local failure <const> = raising[task]
+  local value = ...
+  if type(value) == "string" and failure
+     and rawequal(failure.value, value) then
+    value = describe(failure)
+  end
+  error(value, 0)
+end
+
+-- An error that lets the interpreter print the message alone.
+local Unavailable = {__name = "uring.unavailable"}
+Unavailable.__index = Unavailable
+Unavailable.__tostring = function(self) return self.message end
+
+--- Run f(...) as the first task, and everything it starts, to the end.
+---@return any ... what f returns; raises what it raises, with its traceback
+function M.run(f, ...)
+  if type(f) ~= "function" then
+    error(("bad argument #1 to 'run' (function expected, got %s)")
+          :format(type(f)), 2)
+  end
+  if current() then                    -- already running: a scope of its own
+    local args <const> = table.pack(...)
+    return M.scope(function() return f(table.unpack(args, 1, args.n)) end)
+  end
+  local root
+  local task, message, code = spawn(function(...)
+    local self <const> = current()
+    root = new_scope(self, nil)
+    return run_scope(root, self, f, ...)
+  end, ...)
+  if not task then
+    error(setmetatable({message = message, errno = code}, Unavailable), 0)
+  end
+  local results <const> = table.pack(pcall(task.join, task))
+  local status = task:status()
+  if status ~= "done" and status ~= "failed" then
+    -- the loop itself was interrupted: stop the tasks, then go on raising
+    if root then root:cancel("interrupted") end
+    pcall(task.join, task)
+    error(results[2], 0)
+  end
+  return returned(task, table.unpack(results, 1, results.n))
+end
+
+return M

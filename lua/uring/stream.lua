@@ -1,0 +1,386 @@
+--- Buffered streams over descriptors: sockets, and pipes later.
+--
+-- One reader and one writer at a time: a second one gets EBUSY at once.  End
+-- of file is nil alone; a read that fails after some bytes returns them as
+-- its fourth value.  Nothing is translated.
+
+local core <const> = require "uring.core"
+local op <const> = core.op
+local errno <const>, strerror <const> = core.errno, core.strerror
+
+local SEND_FLAGS <const> = core.MSG_NOSIGNAL | core.MSG_WAITALL
+local MIN_CHUNK <const>, MAX_CHUNK <const> = 4096, 65536
+local JOIN_LIMIT <const> = 65536       -- pieces joined before they are sent
+
+local find <const>, sub <const> = string.find, string.sub
+local pcall <const>, select <const>, type <const> = pcall, select, type
+local recv <const>, send <const> = op.recv, op.send
+
+---@class uring.Stream
+---@field fd uring.Fd
+local Stream = {}
+
+local meta = {__name = "uring.stream", __index = Stream}
+
+--- Wrap a connected socket.
+---@param fd uring.Fd
+---@param peer? table the address of the other side
+---@return uring.Stream
+local function new(fd, peer)
+  return setmetatable({
+    fd = fd, peer_address = peer, buffer = "", from = 1, chunk = MIN_CHUNK
+  }, meta)
+end
+
+local function closed()
+  return nil, "closed", errno.ECANCELED
+end
+
+local function busy(what)
+  return nil, what .. ": another task is at it", errno.EBUSY
+end
+
+-- One recv; nil alone is the end.
+local function receive(self)
+  if self.closed then return closed() end
+  if self.ended then return nil end
+  if self.reading then return busy "read" end
+  local chunk = self.chunk
+  self.reading = true
+  local ok, data, message, code = pcall(recv, self.fd, chunk)
+  self.reading = false
+  if not ok then error(data, 0) end
+  if not data then
+    if self.closed then return closed() end
+    return nil, message, code
+  end
+  local n = #data
+  if n == 0 then
+    self.ended = true
+    return nil
+  end
+  if n == chunk and chunk < MAX_CHUNK then self.chunk = chunk * 4 end
+  return data
+end
+
+-- The bytes that were received and not read yet.
+local function pending(self)
+  if self.from == 1 then return self.buffer end
+  return sub(self.buffer, self.from)
+end
+
+local function take_all(self)
+  local data = pending(self)
+  self.buffer, self.from = "", 1
+  return data
+end
+
+--- At least one byte: what has arrived, at most `max`.
+---@param max? integer
+---@return string? bytes nil at the end; nil, message, errno
+function Stream:readsome(max)
+  local data, message, code
+  if self.from > #self.buffer then
+    data, message, code = receive(self)
+    if not data then
+      if message then return nil, message, code end
+      return nil
+    end
+  else
+    data = take_all(self)
+  end
+  if max and #data > max then
+    self.buffer, self.from = data, max + 1
+    return sub(data, 1, max)
+  end
+  return data
+end
+
+-- Keep the pieces that were read for nothing, and fail.
+local function fail(self, pieces, message, code)
+  local partial = table.concat(pieces)
+  if not message then
+    message, code = "end of file", errno.ENODATA
+  end
+  if code == errno.EBUSY then
+    self.buffer, self.from = partial .. pending(self), 1
+    return nil, message, code
+  end
+  return nil, message, code, partial
+end
+
+--- Exactly n bytes.
+---@param n integer
+---@return string? bytes nil alone when the end came before the first; nil,
+---message, errno, partial when it came later
+function Stream:readexact(n)
+  local have = #self.buffer - self.from + 1
+  if have >= n then
+    local from = self.from
+    self.from = from + n
+    return sub(self.buffer, from, from + n - 1)
+  end
+  local pieces, count = {take_all(self)}, have
+  while count < n do
+    local data, message, code = receive(self)
+    if not data then
+      if not message and count == 0 then return nil end
+      return fail(self, pieces, message, code)
+    end
+    if count + #data > n then
+      self.buffer, self.from = data, n - count + 1
+      data = sub(data, 1, n - count)
+    end
+    count = count + #data
+    pieces[#pieces + 1] = data
+  end
+  return table.concat(pieces)
+end
+
+-- Read on until the delimiter is there.  'data' are the bytes so far.
+local function read_on(self, data, delimiter, limit)
+  local pieces, size = {data}, #data
+  local overlap = #delimiter - 1
+  local tail = overlap > 0 and sub(data, -overlap) or ""
+  while true do
+    if limit and size > limit then
+      self.buffer, self.from = table.concat(pieces), 1
+      return nil, "line too long", errno.EMSGSIZE
+    end
+    local chunk, message, code = receive(self)
+    if not chunk then
+      if not message then                -- the end: the rest, undelimited
+        self.buffer, self.from = table.concat(pieces), 1
+        return nil
+      end
+      return fail(self, pieces, message, code)
+    end
+    local window = tail .. chunk
+    local first = find(window, delimiter, 1, true)
+    if first then
+      local stop = first + overlap - #tail  -- last byte of it in the chunk
+      pieces[#pieces + 1] = sub(chunk, 1, stop)
+      self.buffer, self.from = chunk, stop + 1
+      return table.concat(pieces)
+    end
+    tail = overlap > 0 and sub(window, -overlap) or ""
+    size = size + #chunk
+    pieces[#pieces + 1] = chunk
+  end
+end
+
+-- Up to and with the delimiter; nil, and the bytes kept, when the end comes.
+local function read_delimited(self, delimiter, limit)
+  local from = self.from
+  local _, last = find(self.buffer, delimiter, from, true)
+  if last then
+    self.from = last + 1
+    return sub(self.buffer, from, last)
+  end
+  return read_on(self, take_all(self), delimiter, limit)
+end
+
+--- The bytes up to a delimiter, which is read, too, but not returned.
+---@param delimiter string
+---@param limit? integer give up when so many bytes have none
+---@return string? bytes nil alone at the end; nil, message, errno, partial
+function Stream:readuntil(delimiter, limit)
+  if type(delimiter) ~= "string" or delimiter == "" then
+    error("bad argument #1 to 'readuntil' (non-empty string expected)", 2)
+  end
+  local data, message, code, partial = read_delimited(self, delimiter, limit)
+  if data then return sub(data, 1, -#delimiter - 1) end
+  if not message and self.from <= #self.buffer then
+    return fail(self, {take_all(self)})
+  end
+  return nil, message, code, partial
+end
+
+-- A line; the last one may lack its newline.
+local function read_line(self, keep)
+  local line, message, code, partial = read_delimited(self, "\n")
+  if line then return keep and line or sub(line, 1, -2) end
+  if not message and self.from <= #self.buffer then return take_all(self) end
+  return nil, message, code, partial
+end
+
+local function read_everything(self)
+  local pieces = {take_all(self)}
+  while true do
+    local data, message, code = receive(self)
+    if not data then
+      if message then return fail(self, pieces, message, code) end
+      return table.concat(pieces)
+    end
+    pieces[#pieces + 1] = data
+  end
+end
+
+-- Up to n bytes, fewer only at the end, as io.read counts.
+local function read_count(self, n)
+  if n == 0 then
+    if self.from > #self.buffer then
+      local data, message, code = receive(self)
+      if not data then return nil, message, code end
+      self.buffer, self.from = data, 1
+    end
+    return ""
+  end
+  local data, message, code, partial = self:readexact(n)
+  if not data and code == errno.ENODATA then return partial end
+  return data, message, code, partial
+end
+
+--- Read as a Lua file does: "l" (default), "L", "a", or a count.
+---@param format? string|integer
+---@return string? bytes nil alone at the end; nil, message, errno, partial
+function Stream:read(format)
+  if math.type(format) == "integer" and format >= 0 then
+    return read_count(self, format)
+  end
+  format = format == nil and "l" or format
+  if format == "l" or format == "*l" then return read_line(self, false) end
+  if format == "L" or format == "*L" then return read_line(self, true) end
+  if format == "a" or format == "*a" then return read_everything(self) end
+  error("bad argument #1 to 'read' (invalid format)", 2)
+end
+
+--- An iterator over lines, or over what read(format) returns.
+---@param format? string|integer
+function Stream:lines(format)
+  return function()
+    local data, message = self:read(format)
+    if not data and message then error(message, 2) end
+    return data
+  end
+end
+
+-- ---- writing -------------------------------------------------------------
+
+local function send_all(fd, data)
+  local sent, message, code = send(fd, data, nil, SEND_FLAGS)
+  while sent and sent < #data do
+    data = sub(data, sent + 1)
+    sent, message, code = send(fd, data, nil, SEND_FLAGS)
+  end
+  return sent, message, code
+end
+
+local function send_each(fd, ...)
+  for i = 1, select("#", ...) do
+    local sent, message, code = send_all(fd, (select(i, ...)))
+    if not sent then return nil, message, code end
+  end
+  return true
+end
+
+local function check_pieces(...)
+  local size = 0
+  for i = 1, select("#", ...) do
+    local piece = select(i, ...)
+    if type(piece) == "number" then piece = tostring(piece) end
+    if type(piece) ~= "string" then
+      error(("bad argument #%d to 'write' (string expected, got %s)")
+            :format(i, type(piece)), 3)
+    end
+    size = size + #piece
+  end
+  return size
+end
+
+--- Write all of the strings; returns when the kernel has them.
+---@param ... string|number
+---@return uring.Stream? self nil, message, errno
+function Stream:write(...)
+  if self.closed then return closed() end
+  local f, data = send_all, ...
+  if type(data) ~= "string" or select("#", ...) > 1 then
+    if check_pieces(...) <= JOIN_LIMIT then
+      data = table.concat({...})
+    else
+      f = send_each
+    end
+  end
+  if data == "" and f == send_all then return self end
+  if self.writing then return busy "write" end
+  self.writing = true
+  local ok, sent, message, code
+  if f == send_all then
+    ok, sent, message, code = pcall(send_all, self.fd, data)
+  else
+    ok, sent, message, code = pcall(send_each, self.fd, ...)
+  end
+  self.writing = false
+  if not ok then error(sent, 0) end
+  if sent then return self end
+  if self.closed then return closed() end
+  return nil, message, code
+end
+
+--- Nothing is held back, so there is nothing to do.
+---@return uring.Stream self
+function Stream:flush() return self end
+
+--- Half-close: "write" (default) tells the peer that nothing more comes.
+---@param how? "read"|"write"|"both"
+---@return true? done nil, message, errno
+function Stream:shutdown(how)
+  if self.closed then return closed() end
+  return op.shutdown(self.fd, how or "write")
+end
+
+-- ---- the rest --------------------------------------------------------------
+
+--- The address of the other side.
+---@return table? address nil, message, errno
+function Stream:peer()
+  if self.peer_address then return self.peer_address end
+  if self.closed then return closed() end
+  local address, message, code = core.sock.getpeername(self.fd)
+  self.peer_address = address
+  return address, message, code
+end
+
+--- The address of this side.
+---@return table? address nil, message, errno
+function Stream:address()
+  if self.closed then return closed() end
+  return core.sock.getsockname(self.fd)
+end
+
+--- Set a socket option by name: "nodelay", "keepalive", "rcvbuf"...
+---@param name string
+---@param value any
+---@return true? done nil, message, errno
+function Stream:setopt(name, value)
+  if self.closed then return closed() end
+  return core.sock.setsockopt(self.fd, nil, name, value)
+end
+
+--- Get a socket option by name.
+---@param name string
+function Stream:getopt(name)
+  if self.closed then return closed() end
+  return core.sock.getsockopt(self.fd, nil, name)
+end
+
+--- Close; whoever waits on it gets nil, "closed", ECANCELED.
+---@return true? done nil, message, errno
+function Stream:close()
+  if self.closed then return true end
+  self.closed = true
+  return self.fd:close()
+end
+
+--- The number of the descriptor.
+---@return integer
+function Stream:fileno() return self.fd:fileno() end
+
+function meta:__close() self:close() end
+
+function meta:__tostring()
+  if self.closed then return "uring.stream (closed)" end
+  return ("uring.stream (fd %d)"):format(self.fd:fileno())
+end
+
+return {new = new, strerror = strerror}
