@@ -72,9 +72,8 @@ static void read_buffer(lua_State *L, int arg, bool raw, Args *a) {
   }
   if (buf_test(L, arg) == NULL)
     luaL_typeerror(L, arg, raw ? "buffer" : "buffer or integer");
-  a->block = buf_check(L, arg);
-  a->buf = a->block->data;
-  a->len = a->block->size;
+  a->buffer = arg;
+  a->len = buf_check(L, arg)->size;
 }
 
 /* Memory to write: a string or a buffer. */
@@ -84,9 +83,8 @@ static void read_data(lua_State *L, int arg, Args *a) {
     a->anchor = arg;
   }
   else if (buf_test(L, arg) != NULL) {
-    a->block = buf_check(L, arg);
-    a->buf = a->block->data;
-    a->len = a->block->size;
+    a->buffer = arg;
+    a->len = buf_check(L, arg)->size;
   }
   else
     luaL_typeerror(L, arg, "string or buffer");
@@ -214,6 +212,19 @@ void args_read(lua_State *L, const OpDef *def, int arg, Ring *r, bool raw,
       case 'u': a->target = read_target(L, arg, r); break;
     }
   }
+}
+
+/*
+** The last look at the arguments, when no Lua code will run any more: a
+** metamethod or a finaliser may have changed the buffer's size [-0, +0, e].
+*/
+void args_settle(lua_State *L, Args *a) {
+  if (a->buffer == 0)
+    return;
+  a->block = buf_check(L, a->buffer);
+  a->buf = a->block->data;
+  luaL_argcheck(L, a->len <= a->block->size, a->buffer,
+                "buffer has been made smaller meanwhile");
 }
 
 /* ---- into the operation ------------------------------------------------- */

@@ -73,10 +73,11 @@ unsigned cqe_reap(lua_State *L, Ring *r) {
 }
 
 /* Close what a completion owns that no script has seen. */
-void cqe_dispose(const RawCqe *c) {
+void cqe_dispose(RawCqe *c) {
   bool owns = c->op->kind == RES_FD || c->op->kind == RES_ACCEPT;
   if (owns && c->res >= 0)
     close(c->res);
+  c->op->state |= OP_TAKEN;
 }
 
 /* ---- the raw layer ------------------------------------------------------ */
@@ -112,14 +113,19 @@ static void clear_data(lua_State *L, Ring *r, const Op *op) {
   lua_pop(L, 3);
 }
 
-/*
-** Take the first completion off the ring's queue.  Its operation is released
-** with the last of them.
-*/
-static void pop(lua_State *L, Ring *r, const RawCqe *c) {
-  Op *op = c->op;
+/* Take the first completion off the ring's queue. */
+static RawCqe pop(Ring *r) {
+  RawCqe c = r->raw[r->raw_head];
   r->raw_head = (r->raw_head + 1) % r->raw_size;
   r->raw_count--;
+  return c;
+}
+
+/*
+** A completion has been passed on.  Its operation is released with the last
+** of them.
+*/
+static void release(lua_State *L, Ring *r, Op *op) {
   op->state |= OP_TAKEN;
   if (--op->queued == 0 && !(op->state & OP_KERNEL)) {
     clear_data(L, r, op);
@@ -127,30 +133,48 @@ static void pop(lua_State *L, Ring *r, const RawCqe *c) {
   }
 }
 
-/* Push what the kernel wrote beside the number, or nil [-0, +1, e]. */
+/*
+** Push what the kernel wrote beside the number, or nil [-0, +1, e].  From a
+** copy: making a table may run a finaliser that closes the ring.
+*/
 static void push_value(lua_State *L, const RawCqe *c) {
   const Op *op = c->op;
-  if (op->kind == RES_STATX && c->res >= 0)
-    statx_push(L, op->statx);
-  else if (op->kind == RES_ACCEPT && c->res >= 0)
-    addr_push(L, (const struct sockaddr *)&op->addr->sa, op->addr->len);
+  if (op->kind == RES_STATX && c->res >= 0) {
+    struct statx st = *op->statx;
+    statx_push(L, &st);
+  }
+  else if (op->kind == RES_ACCEPT && c->res >= 0) {
+    Addr peer = *op->addr;
+    addr_push(L, (const struct sockaddr *)&peer.sa, peer.len);
+  }
   else
     lua_pushnil(L);
 }
 
-/* Push the first completion as an object; there is one [-0, +1, e]. */
+/*
+** Push the first completion as an object, or nil when there is none, which
+** happens when a finaliser took it [-0, +1, e].
+*/
 int cqe_push(lua_State *L, Ring *r) {
-  RawCqe c = r->raw[r->raw_head];
   Cqe *cqe = lua_newuserdatauv(L, sizeof *cqe, 2);
+  RawCqe c;
+  uint32_t generation;
+  luaL_setmetatable(L, CQE_TYPE);
+  if (r->raw_count == 0) {
+    lua_pushnil(L);
+    return 1;
+  }
+  c = pop(r);
+  generation = c.op->slot.generation;
   cqe->res = c.res;
   cqe->flags = c.flags;
   cqe->user_data = c.op->data64;
-  luaL_setmetatable(L, CQE_TYPE);
   push_data(L, r, c.op);
   lua_setiuservalue(L, -2, CQE_DATA);
   push_value(L, &c);
   lua_setiuservalue(L, -2, CQE_VALUE);
-  pop(L, r, &c);
+  if (r->open && c.op->slot.generation == generation)
+    release(L, r, c.op);
   return 1;
 }
 
@@ -160,11 +184,11 @@ static int next_cqe(lua_State *L) {
   RawCqe c;
   if (r->raw_count == 0)
     return 0;
-  c = r->raw[r->raw_head];
+  c = pop(r);
   push_data(L, r, c.op);
   lua_pushinteger(L, c.res);
   lua_pushinteger(L, c.flags);
-  pop(L, r, &c);
+  release(L, r, c.op);
   return 3;
 }
 

@@ -251,6 +251,7 @@ static int l_fd_fileno(lua_State *L) {
 static int l_fd_detach(lua_State *L) {
   State *S = state_get(L);
   Fd *f = check_open(L, 1);
+  disown(f);
   if (f->count > 0 || f->state == FD_CLOSING)
     return luaL_error(L, "fd %d is in use by %d operation%s", f->fd,
                       (int)f->count, f->count == 1 ? "" : "s");
@@ -272,6 +273,8 @@ static int close_result(lua_State *L, Fd *f) {
   return 1;
 }
 
+static int await_closed(lua_State *L, State *S, Fd *f);
+
 static int closek(lua_State *L, int status, lua_KContext ctx) {
   State *S = state_get(L);
   Task *t = sched_resumed(L, S);
@@ -280,7 +283,20 @@ static int closek(lua_State *L, int status, lua_KContext ctx) {
     return lua_yieldk(L, 0, ctx, closek);
   if (t->woke == WOKE_CANCEL)
     sched_ready(L, S);
-  return close_result(L, *(Fd **)lua_touserdata(L, 1));
+  return await_closed(L, S, *(Fd **)lua_touserdata(L, 1));
+}
+
+/* Wait until the Fd at index 1, which is being closed, is closed. */
+static int await_closed(lua_State *L, State *S, Fd *f) {
+  if (f->state == FD_CLOSING) {
+    Task *t = sched_yielder(L, S);
+    if (t != NULL) {
+      link_append(&f->closers, &t->link);
+      return sched_park(L, t, WAIT_CLOSE, FOREVER, closek);
+    }
+    sched_settle(L, S, f);
+  }
+  return close_result(L, f);
 }
 
 /*
@@ -290,16 +306,9 @@ static int closek(lua_State *L, int status, lua_KContext ctx) {
 int fd_await_close(lua_State *L, State *S, Fd *f) {
   if (S->debug && f->closed == NULL && f->state == FD_OPEN)
     f->closed = place(L);
-  if (!fd_close(f) && f->state == FD_CLOSING) {
-    Task *t = sched_yielder(L, S);
-    lua_settop(L, 1);
-    if (t != NULL) {
-      link_append(&f->closers, &t->link);
-      return sched_park(L, t, WAIT_CLOSE, FOREVER, closek);
-    }
-    sched_settle(L, S, f);
-  }
-  return close_result(L, f);
+  fd_close(f);
+  lua_settop(L, 1);
+  return await_closed(L, S, f);
 }
 
 /*

@@ -55,7 +55,7 @@ uint64_t op_tag(const Op *op) {
 
 /*
 ** Make room in the slab, and in the anchor table for the new slots, so that
-** anchoring never needs memory [-0, +0, e].
+** anchoring never needs memory [-0, +0, e].  May run finalisers.
 */
 static void grow(lua_State *L, Ring *r) {
   uint32_t first = slab_size(&r->ops);
@@ -65,8 +65,17 @@ static void grow(lua_State *L, Ring *r) {
     lua_rawseti(L, -2, i);
   }
   lua_pop(L, 1);
-  if (!slab_grow(&r->ops))
+  if (first == slab_size(&r->ops) && !slab_grow(&r->ops))
     luaL_error(L, "not enough memory");
+}
+
+/*
+** Have a free slot, so that op_new needs no memory of Lua, and runs no
+** finaliser that could take back what was checked [-0, +0, e].
+*/
+void op_reserve(lua_State *L, Ring *r) {
+  while (r->ops.free == 0)
+    grow(L, r);
 }
 
 /* Keep the Lua value at 'index' until the operation is freed; no error. */
@@ -126,12 +135,10 @@ static void op_free(lua_State *L, Op *op) {
 ** A record for one operation 'def', with everything of 'a' that the kernel
 ** may touch [-0, +0, e]; nothing stays taken when it raises.  'def' is NULL
 ** for an entry that the raw layer will prepare later.  No kernel hold yet.
+** A slot has been reserved.
 */
 Op *op_new(lua_State *L, Ring *r, const OpDef *def, Args *a, bool raw) {
-  Op *op;
-  if (r->ops.free == 0)
-    grow(L, r);
-  op = slab_take(&r->ops);
+  Op *op = slab_take(&r->ops);
   memset((char *)op + offsetof(Op, def), 0,
          offsetof(Op, mem) - offsetof(Op, def));
   op->ring = r;
@@ -342,6 +349,8 @@ static int l_op_call(lua_State *L) {
   if (r == NULL)
     return 3;
   args_read(L, def, 1, r, false, &a);
+  op_reserve(L, r);
+  args_settle(L, &a);
   ring_usable(L, r);
   if (def->opcode == IORING_OP_CLOSE && a.own[0])
     return fd_await_close(L, S, a.own[0]);

@@ -39,14 +39,29 @@ static struct io_uring_sqe *get_sqe(Ring *r, Op *op) {
   return sqe;
 }
 
-/* Hand the queue to the kernel; 0 or a negative errno. */
-int ring_submit(Ring *r) {
-  int rc = io_uring_submit(&r->uring);
+/*
+** Count an enter that was made with 'n' new entries in the queue.  With a
+** thread of the kernel's they are all submitted, and the result also counts
+** earlier ones that it has not come to.
+*/
+static int count_enter(Ring *r, int rc, unsigned n) {
   r->stats.enters++;
-  if (rc < 0)
-    return rc;
-  r->stats.submitted += (unsigned)rc;
-  if (r->uring.flags & IORING_SETUP_SQPOLL)
+  if (rc > 0 && (r->uring.flags & IORING_SETUP_SQPOLL))
+    rc = (int)n;
+  if (rc > 0)
+    r->stats.submitted += (unsigned)rc;
+  return rc;
+}
+
+static unsigned new_entries(const Ring *r) {
+  return r->uring.sq.sqe_tail - r->uring.sq.sqe_head;
+}
+
+/* Hand the queue to the kernel; how many entries, or a negative errno. */
+int ring_submit(Ring *r) {
+  unsigned n = new_entries(r);
+  int rc = count_enter(r, io_uring_submit(&r->uring), n);
+  if (rc >= 0 && (r->uring.flags & IORING_SETUP_SQPOLL))
     io_uring_sqring_wait(&r->uring);
   return rc;
 }
@@ -121,9 +136,11 @@ static bool needs_enter(const Ring *r) {
 int ring_wait(Ring *r, unsigned want, int64_t timeout) {
   struct io_uring_cqe *cqe;
   struct __kernel_timespec ts;
+  unsigned n;
   int rc;
   if (flush_backlog(r))
     flush_cancels(r);
+  n = new_entries(r);
   if (want == 0 || timeout <= 0) {
     if (io_uring_sq_ready(&r->uring) == 0 && !needs_enter(r))
       return 0;
@@ -135,9 +152,7 @@ int ring_wait(Ring *r, unsigned want, int64_t timeout) {
     rc = io_uring_submit_and_wait_timeout(&r->uring, &cqe, want,
            timeout == FOREVER ? NULL : &ts, NULL);
   }
-  r->stats.enters++;
-  if (rc > 0)
-    r->stats.submitted += (unsigned)rc;
+  rc = count_enter(r, rc, n);
   if (rc >= 0 || rc == -ETIME || rc == -EINTR || rc == -EAGAIN ||
       rc == -EBUSY)
     return 0;
@@ -152,10 +167,25 @@ static Op *op_with(Ring *r, uint32_t index, int state) {
   return op->slot.used && (op->state & state) ? op : NULL;
 }
 
+/*
+** Take the entries that the kernel has not seen off the queue; their number,
+** and that of the first.  A disabled ring refuses to look at any of them,
+** also of those that were submitted.
+*/
+static uint32_t rewind_queue(Ring *r, uint32_t *first) {
+  struct io_uring_sq *sq = &r->uring.sq;
+  uint32_t n;
+  *first = r->disabled ? IO_URING_READ_ONCE(*sq->khead) : sq->sqe_head;
+  n = sq->sqe_tail - *first;
+  sq->sqe_head = sq->sqe_tail = *first;
+  if (r->disabled)
+    io_uring_smp_store_release(sq->ktail, *first);
+  return n;
+}
+
 /* Entries that the kernel has not seen end here, as cancelled. */
 static void drop_unsubmitted(lua_State *L, Ring *r) {
-  uint32_t first = r->uring.sq.sqe_head, n = r->uring.sq.sqe_tail - first;
-  r->uring.sq.sqe_tail = first;
+  uint32_t first, n = rewind_queue(r, &first);
   while (!link_alone(&r->backlog)) {
     Backlog *b = container(r->backlog.next, Backlog, link);
     link_remove(&b->link);
@@ -170,13 +200,20 @@ static void drop_unsubmitted(lua_State *L, Ring *r) {
   }
 }
 
-/* Cancel and reap until nothing is active or the time is over. */
+/*
+** Cancel and reap until nothing is active or the time is over.  Everything
+** is cancelled once more: an earlier cancellation may have been dropped
+** from the queue just now.
+*/
 static void drain(lua_State *L, Ring *r, int64_t patience) {
   int64_t end = sched_clock() + patience, left = patience;
   for (uint32_t i = 0; i < slab_size(&r->ops); i++) {
     Op *op = op_with(r, i, OP_KERNEL);
-    if (op)
+    if (op) {
+      link_remove(&op->cancels);
+      op->state &= (uint8_t)~OP_CANCEL;
       op_cancel(op);
+    }
   }
   while (r->active > 0 && left > 0) {
     int rc = ring_wait(r, 1, left);
@@ -209,8 +246,7 @@ static void leak(lua_State *L, Ring *r) {
 /* Release what nobody will ask for any more. */
 static void release_results(lua_State *L, Ring *r) {
   for (; r->raw_count > 0; r->raw_count--) {
-    RawCqe *c = &r->raw[r->raw_head];
-    cqe_dispose(c);
+    cqe_dispose(&r->raw[r->raw_head]);
     r->raw_head = (r->raw_head + 1) % r->raw_size;
   }
   for (uint32_t i = 0; i < slab_size(&r->ops); i++) {
@@ -232,6 +268,13 @@ static void free_tables(lua_State *L, Ring *r) {
   luaL_unref(L, LUA_REGISTRYINDEX, r->anchors);
 }
 
+/* The tasks of the ring, whose object is at 'index', are lost. */
+static void forget_tasks(lua_State *L, Ring *r, int index) {
+  lua_getiuservalue(L, index, RING_TASKS);
+  task_forget(L, r);
+  lua_pop(L, 1);
+}
+
 /*
 ** Close the ring, whose object is at 'index', within 'patience' ns; nothing
 ** happens to a closed one.  The records stay readable until the object
@@ -245,14 +288,14 @@ void ring_close(lua_State *L, int index, int64_t patience) {
   if (r->state->ring == r)
     r->state->ring = NULL;
   if (r->fork_count != fork_count) {
-    close(r->uring.ring_fd);  /* the rest belongs to the parent */
+    close(r->uring.ring_fd);  /* the queues are the parent's */
+    forget_tasks(L, r, index);
+    free_tables(L, r);
     return;
   }
   drop_unsubmitted(L, r);
   drain(L, r, patience);
-  lua_getiuservalue(L, index, RING_TASKS);
-  task_forget(L, r);
-  lua_pop(L, 1);
+  forget_tasks(L, r, index);
   if (r->active > 0)
     leak(L, r);
   release_results(L, r);
@@ -268,14 +311,28 @@ void ring_usable(lua_State *L, const Ring *r) {
                   "makes a ring of its own");
 }
 
+/*
+** Is the ring garbage, and will be closed next?  Finalisers of other objects
+** that run before its own may still see it.
+*/
+bool ring_dying(lua_State *L, const Ring *r) {
+  bool dying;
+  ring_push(L, r);
+  dying = lua_isnil(L, -1);
+  lua_pop(L, 1);
+  return dying;
+}
+
 /* The usable ring at 'arg' [e]. */
 Ring *ring_check(lua_State *L, int arg) {
   Ring *r = luaL_checkudata(L, arg, RING_TYPE);
   ring_usable(L, r);
+  if (ring_dying(L, r))
+    luaL_error(L, "ring is being collected");
   return r;
 }
 
-/* Push the object of a ring, or nil while it is being finalised. */
+/* Push the object of a ring, or nil when it is dying. */
 void ring_push(lua_State *L, const Ring *r) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, r->state->rings);
   lua_rawgetp(L, -1, r);

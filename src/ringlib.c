@@ -19,7 +19,7 @@
 /* ring:close() -> true; cancels what is in flight and waits for its end */
 static int l_ring_close(lua_State *L) {
   Ring *r = luaL_checkudata(L, 1, RING_TYPE);
-  if (r->open && r->busy)
+  if (r->open && (r->busy || r->pins > 0))
     return luaL_error(L, "ring is running");
   ring_close(L, 1, CLOSE_PATIENCE);
   lua_pushboolean(L, 1);
@@ -28,9 +28,10 @@ static int l_ring_close(lua_State *L) {
 
 static int l_ring_gc(lua_State *L) {
   Ring *r = luaL_checkudata(L, 1, RING_TYPE);
+  if (r->state->ring == r)  /* which is kept until the very end */
+    r->state->closing = true;
   ring_close(L, 1, GC_PATIENCE);
-  if (r->fork_count == fork_count)
-    slab_free(&r->ops);
+  slab_free(&r->ops);
   return 0;
 }
 
@@ -172,6 +173,7 @@ static int l_ring_enable_rings(lua_State *L) {
                              IORING_REGISTER_ENABLE_RINGS, NULL, 0);
   if (rc < 0)
     return err_fail(L, -rc, "enable_rings", NULL);
+  r->disabled = false;
   lua_pushboolean(L, 1);
   return 1;
 }

@@ -185,9 +185,24 @@ static int finishk(lua_State *L, int status, lua_KContext ctx) {
   return finish(L, S, t);
 }
 
+/* Can the ring run?  A status, with the error pushed. */
+static int runnable(lua_State *L, const Ring *r) {
+  if (r->fork_count != fork_count)
+    lua_pushliteral(L, "the loop belongs to the parent process: a child of "
+                       "fork leaves with os.exit, or runs a ring of its own");
+  else if (ring_dying(L, r))
+    lua_pushliteral(L, "ring is being collected");
+  else
+    return LUA_OK;
+  return LUA_ERRRUN;
+}
+
 /* One wait without resuming anybody; a status, with the error pushed. */
 static int block(lua_State *L, Ring *r) {
-  int rc = ring_wait(r, 1, FOREVER);
+  int rc = runnable(L, r);
+  if (rc != LUA_OK)
+    return rc;
+  rc = ring_wait(r, 1, FOREVER);
   cqe_reap(L, r);
   if (rc < 0) {
     err_push(L, -rc, "io_uring_enter", NULL);
@@ -210,24 +225,29 @@ static int l_result(lua_State *L) {
   return op_result(L, S, op);
 }
 
-/* Wait in place; the record is released whatever happens. */
-static int await_here(lua_State *L, State *S, Op *op) {
-  int status, base = lua_gettop(L);
-  while (!(op->state & OP_DONE)) {
-    status = wait_step(L, S, op->ring);
-    if (status != LUA_OK) {
-      op_abandon(L, op);
-      return lua_error(L);
-    }
-  }
+/* The results of an operation that is done; a status [-0, +n] */
+static int take_result(lua_State *L, State *S, Op *op) {
   lua_pushcfunction(L, l_result);
   lua_pushlightuserdata(L, S);
   lua_pushlightuserdata(L, op);
-  status = lua_pcall(L, 2, LUA_MULTRET, 0);
-  op_drop(L, op, OP_WAITED);
-  if (status != LUA_OK)
-    return lua_error(L);
-  return lua_gettop(L) - base;
+  return lua_pcall(L, 2, LUA_MULTRET, 0);
+}
+
+/* Wait in place; the record is released whatever happens. */
+static int await_here(lua_State *L, State *S, Op *op) {
+  Ring *r = op->ring;
+  int status = LUA_OK, base = lua_gettop(L);
+  r->pins++;
+  while (status == LUA_OK && !(op->state & OP_DONE))
+    status = wait_step(L, S, r);
+  if (status == LUA_OK) {
+    status = take_result(L, S, op);
+    op_drop(L, op, OP_WAITED);
+  }
+  else
+    op_abandon(L, op);
+  r->pins--;
+  return status == LUA_OK ? lua_gettop(L) - base : lua_error(L);
 }
 
 /*
@@ -324,6 +344,11 @@ static int end_task(lua_State *L, Ring *r, Task *t, int status) {
   return lua_pcall(L, 1, 0, 0);
 }
 
+/* coroutine.close takes everything off a coroutine that waits. */
+static bool closed_by_stranger(const Task *t) {
+  return t->wait != WAIT_START && lua_status(t->co) != LUA_YIELD;
+}
+
 /* Resume the first ready task; a status, with the error pushed. */
 static int resume_first(lua_State *L, Ring *r) {
   State *S = r->state;
@@ -334,9 +359,14 @@ static int resume_first(lua_State *L, Ring *r) {
   r->stats.resumes++;
   t->nargs = 0;
   t->state = TASK_RUNNING;
-  S->task = t;
   if (S->torture)
     lua_gc(L, LUA_GCCOLLECT);
+  if (closed_by_stranger(t)) {
+    lua_settop(t->co, 0);
+    lua_pushliteral(t->co, "somebody has closed the task's coroutine");
+    return end_task(L, r, t, LUA_ERRRUN);
+  }
+  S->task = t;
   status = lua_resume(t->co, L, nargs, &nres);
   S->task = NULL;
   if (status == LUA_YIELD && t->state != TASK_RUNNING) {
@@ -380,8 +410,11 @@ static int turn(lua_State *L, Ring *r, int64_t timeout) {
   }
   r->now = sched_clock();
   status = run_timers(L, r);
-  for (budget = r->nready; status == LUA_OK && budget > 0; budget--)
+  for (budget = r->nready; status == LUA_OK && budget > 0; budget--) {
     status = resume_first(L, r);
+    if (r->fork_count != fork_count)  /* a task has forked, we are its child */
+      return status;
+  }
   return status == LUA_OK ? sched_hook(L) : status;
 }
 
@@ -390,9 +423,11 @@ static int turn(lua_State *L, Ring *r, int64_t timeout) {
 ** happen.  A status, with the error pushed.
 */
 int sched_turn(lua_State *L, Ring *r, int64_t timeout) {
-  int status;
-  r->busy = true;
-  status = turn(L, r, timeout);
-  r->busy = false;
+  int status = runnable(L, r);
+  if (status == LUA_OK) {
+    r->busy = true;
+    status = turn(L, r, timeout);
+    r->busy = false;
+  }
   return status;
 }

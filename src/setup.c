@@ -179,9 +179,12 @@ static Ring *push_closed(lua_State *L, State *S) {
 static int ring_new(lua_State *L, State *S, const Options *o) {
   Ring *r = push_closed(L, S);
   int rc = init_best(r, o);
-  if (rc < 0)
+  if (rc < 0) {
+    luaL_unref(L, LUA_REGISTRYINDEX, r->anchors);
     return err_setup(L, -rc);
+  }
   r->open = true;
+  r->disabled = (r->uring.flags & IORING_SETUP_R_DISABLED) != 0;
   if (!(r->uring.features & IORING_FEAT_EXT_ARG)) {
     ring_close(L, lua_gettop(L), 0);
     return err_setup(L, ENOSYS);
@@ -209,6 +212,8 @@ static int l_ring_new(lua_State *L) {
 Ring *ring_default(lua_State *L, State *S) {
   if (S->ring == NULL || S->ring->fork_count != fork_count) {
     Options o;
+    if (S->closing)
+      luaL_error(L, "the Lua state is being closed");
     memset(&o, 0, sizeof o);
     o.entries = DEFAULT_ENTRIES;
     if (ring_new(L, S, &o) != 1)

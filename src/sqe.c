@@ -59,23 +59,28 @@ int sqe_push(lua_State *L, Ring *r) {
   Sqe *s;
   memset(&a, 0, offsetof(Args, name));
   s = lua_newuserdatauv(L, sizeof *s, 1);
+  memset(s, 0, sizeof *s);
+  s->ring = r;
   ring_push(L, r);
   lua_setiuservalue(L, -2, 1);
+  luaL_setmetatable(L, SQE_TYPE);
+  op_reserve(L, r);
+  ring_usable(L, r);  /* a finaliser may have closed it */
   if (io_uring_sq_space_left(&r->uring) == 0 || !link_alone(&r->backlog)) {
     luaL_pushfail(L);
     return 1;
   }
-  s->ring = r;
   s->op = op_new(L, r, NULL, NULL, true);
   s->generation = s->op->slot.generation;
   s->sqe = op_submit(L, s->op, &a);
-  luaL_setmetatable(L, SQE_TYPE);
   return 1;
 }
 
 /* The operation behind the Sqe at 'arg', or NULL when it has ended. */
 Op *sqe_op(lua_State *L, int arg) {
   Sqe *s = luaL_checkudata(L, arg, SQE_TYPE);
+  if (!s->ring->open)  /* its records may be freed */
+    return NULL;
   if (!s->op->slot.used || s->op->slot.generation != s->generation)
     return NULL;
   return s->op;
@@ -89,6 +94,8 @@ static Sqe *check(lua_State *L, int arg) {
   if (op == NULL || !(op->state & OP_KERNEL) ||
       (int32_t)(op->number - s->ring->uring.sq.sqe_head) < 0)
     luaL_argerror(L, arg, "sqe was submitted already");
+  if (!(op->state & OP_RAW))
+    luaL_argerror(L, arg, "sqe is awaited already");
   return s;
 }
 
@@ -101,6 +108,10 @@ Op *sqe_find(lua_State *L, int arg, Ring *r) {
   lua_Integer n = lua_tointegerx(L, arg, &isint);
   Op *found = NULL;
   ring_push(L, r);
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    return NULL;
+  }
   lua_getiuservalue(L, -1, RING_DATA);
   for (uint32_t i = 0; found == NULL && i < slab_size(&r->ops); i++) {
     Op *op = slab_at(&r->ops, i);
@@ -128,6 +139,7 @@ static int l_sqe_prep(lua_State *L) {
   Args a;
   args_read(L, def, 2, s->ring, true, &a);
   check(L, 1);
+  args_settle(L, &a);
   for (int i = 0; i < 2; i++)
     if (a.own[i] && a.own[i]->state != FD_OPEN)
       return luaL_error(L, "fd %d is being closed", a.own[i]->fd);
@@ -152,16 +164,21 @@ static int l_sqe_set_flags(lua_State *L) {
   return 1;
 }
 
+/* Keep the top value as data of the Sqe at index 1 [-1, +0, e]. */
+static void keep_data(lua_State *L, const Sqe *s) {
+  lua_getiuservalue(L, 1, 1);
+  lua_getiuservalue(L, -1, RING_DATA);
+  lua_pushvalue(L, -3);
+  lua_rawseti(L, -2, s->op->slot.index + 1);
+  lua_pop(L, 3);
+}
+
 /* sqe:set_data(value) -> sqe; any value, found again in cqe.data */
 static int l_sqe_set_data(lua_State *L) {
   Sqe *s = check(L, 1);
   luaL_checkany(L, 2);
   lua_settop(L, 2);
-  lua_getiuservalue(L, 1, 1);
-  lua_getiuservalue(L, -1, RING_DATA);
-  lua_pushvalue(L, 2);
-  lua_rawseti(L, -2, s->op->slot.index + 1);
-  lua_settop(L, 1);
+  keep_data(L, s);
   return 1;
 }
 
@@ -200,6 +217,9 @@ static int l_sqe_await(lua_State *L) {
   if (S->task && S->task->ring != s->ring)
     return luaL_error(L, "sqe belongs to another ring");
   sched_ready(L, S);
+  lua_settop(L, 1);
+  lua_pushnil(L);  /* no completion will ask for it */
+  keep_data(L, s);
   s->op->state &= (uint8_t)~OP_RAW;
   s->op->state |= OP_WAITED | OP_NUMBER;
   return sched_await(L, S, s->op);

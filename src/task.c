@@ -31,6 +31,8 @@ void task_unlist(lua_State *L, Ring *r, Task *t) {
 /* The message handler of a task: keep the traceback, pass the value on. */
 static int l_task_handler(lua_State *L) {
   State *S = state_get(L);
+  if (S->task == NULL || S->task->co != L)  /* a stranger closes it */
+    return 1;
   if (S->task->cancelled)
     return 1;
   luaL_traceback(L, L, luaL_tolstring(L, 1, NULL), 1);
@@ -89,6 +91,7 @@ static int spawn(lua_State *L, Ring *r, int first) {
   lua_pushvalue(L, -3);
   t->id = (uint32_t)luaL_ref(L, -2);
   lua_pop(L, 2);
+  ring_usable(L, r);  /* a finaliser may have closed it */
   t->ring = r;
   sched_start(t);
   return 1;
@@ -135,13 +138,23 @@ static int after_wait(lua_State *L, Task *t) {
   return 0;
 }
 
+static int await_end(lua_State *L, Task *self, Task *t);
+
 static int joink(lua_State *L, int status, lua_KContext ctx) {
   Task *self = sched_resumed(L, state_get(L));
   (void)status;
   if (self == NULL)
     return lua_yieldk(L, 0, ctx, joink);
   after_wait(L, self);
-  return results(L, check(L, 1));
+  return await_end(L, self, check(L, 1));
+}
+
+/* Wait in a task for the end of the task at index 1. */
+static int await_end(lua_State *L, Task *self, Task *t) {
+  if (ended(t))
+    return results(L, t);
+  link_append(&t->joiners, &self->link);
+  return sched_park(L, self, WAIT_JOIN, FOREVER, joink);
 }
 
 /* Run the loop in place until the task has ended. */
@@ -166,10 +179,8 @@ static int l_task_join(lua_State *L) {
   if (!ended(t)) {
     luaL_argcheck(L, t != S->task, 1, "a task cannot wait for itself");
     self = sched_yielder(L, S);
-    if (self != NULL) {
-      link_append(&t->joiners, &self->link);
-      return sched_park(L, self, WAIT_JOIN, FOREVER, joink);
-    }
+    if (self != NULL)
+      return await_end(L, self, t);
     drive(L, S, t);
   }
   return results(L, t);
@@ -236,8 +247,10 @@ static int l_yield(lua_State *L) {
 static int parkk(lua_State *L, int status, lua_KContext ctx) {
   Task *self = sched_resumed(L, state_get(L));
   (void)status;
-  if (self == NULL)
+  if (self == NULL) {
+    lua_settop(L, 0);  /* a stranger's values */
     return lua_yieldk(L, 0, ctx, parkk);
+  }
   after_wait(L, self);
   if (self->woke == WOKE_TIMEOUT) {
     luaL_pushfail(L);
@@ -474,21 +487,28 @@ void task_deadlock(lua_State *L, Ring *r) {
   lua_remove(L, list);
 }
 
+static void lose(Ring *r, Task *t) {
+  t->state = TASK_LOST;
+  t->op = NULL;
+  t->ring = NULL;
+  link_remove(&t->link);
+  heap_remove(&r->timers, &t->timer);
+  while (!link_alone(&t->joiners))  /* perhaps of other rings */
+    sched_wake(container(t->joiners.next, Task, link), WOKE_NORMAL);
+}
+
 /*
-** The ring is closed: its tasks will never run again.  Its task table is on
-** the top of the stack.
+** The ring is closed: its tasks will never run again, nor its timers fire.
+** Its task table is on the top of the stack.
 */
 void task_forget(lua_State *L, Ring *r) {
   lua_pushnil(L);
   while (lua_next(L, -2)) {
     Task *t = luaL_testudata(L, -1, TASK_TYPE);
-    if (t != NULL) {
-      t->state = TASK_LOST;
-      t->op = NULL;
-      t->ring = NULL;
-      link_remove(&t->link);
-      heap_remove(&r->timers, &t->timer);
-    }
+    if (t != NULL)
+      lose(r, t);
+    else
+      timer_forget(L, -1);
     lua_pop(L, 1);
   }
   r->ntasks = r->nready = 0;

@@ -14,13 +14,27 @@ typedef struct Call {
   Ring *ring;          /* NULL when not armed */
 } Call;
 
-/* Set the place of the timer in the ring's table to the top value [-1]. */
+/*
+** Set the place of the timer in the ring's table to the top value [-1, e].
+** The table of a dying ring goes with it.
+*/
 static void list(lua_State *L, const Ring *r, const Call *c) {
   ring_push(L, r);
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 2);
+    return;
+  }
   lua_getiuservalue(L, -1, RING_TASKS);
   lua_pushvalue(L, -3);
   lua_rawsetp(L, -2, c);
   lua_pop(L, 3);
+}
+
+/* The ring of the value at 'arg', if that is a timer, is closed. */
+void timer_forget(lua_State *L, int arg) {
+  Call *c = luaL_testudata(L, arg, TIMER_TYPE);
+  if (c != NULL)
+    c->ring = NULL;
 }
 
 /* Call the function of a timer that is due; a status, the error pushed. */
@@ -59,6 +73,7 @@ static int l_timer_new(lua_State *L) {
   c->timer.when = span >= FOREVER - now ? FOREVER : now + span;
   lua_pushvalue(L, -1);
   list(L, r, c);
+  ring_usable(L, r);  /* a finaliser may have closed it */
   if (!heap_push(&r->timers, &c->timer)) {
     lua_pushnil(L);
     list(L, r, c);

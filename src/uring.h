@@ -138,6 +138,7 @@ struct State {
   int on_cancel;       /* registry: called with a task to be cancelled */
   bool debug;          /* remember where descriptors come from */
   bool torture;        /* collect all garbage before every resume */
+  bool closing;        /* lua_close has finalised the default ring */
 };
 
 static inline State *state_get(lua_State *L) {
@@ -278,6 +279,7 @@ typedef struct Args {
   struct sockaddr *addr; /* to connect to, or room for the peer's */
   socklen_t *addrlen;    /* room for its length */
   socklen_t addrsize;
+  int buffer;          /* stack index of the buffer behind block */
   struct __kernel_timespec *ts;
   struct __kernel_timespec time;
   Addr name;
@@ -285,6 +287,7 @@ typedef struct Args {
 
 void args_read(lua_State *L, const OpDef *def, int first, Ring *r, bool raw,
                Args *a);
+void args_settle(lua_State *L, Args *a);
 bool args_own(lua_State *L, Op *op, Args *a);
 lua_Integer args_int(lua_State *L, int arg, lua_Integer low,
                      lua_Integer high);
@@ -373,6 +376,7 @@ struct Op {
   _Alignas(16) char mem[OP_INLINE];
 };
 
+void op_reserve(lua_State *L, Ring *r);
 Op *op_new(lua_State *L, Ring *r, const OpDef *def, Args *a, bool raw);
 void op_load(lua_State *L, Op *op, const OpDef *def, Args *a);
 void op_unload(lua_State *L, Op *op);
@@ -404,7 +408,7 @@ typedef struct RawCqe {
 } RawCqe;
 
 unsigned cqe_reap(lua_State *L, Ring *r);
-void cqe_dispose(const RawCqe *c);
+void cqe_dispose(RawCqe *c);
 int cqe_push(lua_State *L, Ring *r);
 int l_cqe_each(lua_State *L);
 void cqe_open(lua_State *L, State *S);
@@ -420,6 +424,8 @@ struct Ring {
   State *state;
   bool open;
   bool busy;           /* inside a turn */
+  bool disabled;       /* made with r_disabled, and not enabled since */
+  unsigned pins;       /* awaits in place: not to be closed under them */
   unsigned fork_count; /* of the process it was made in */
   size_t sqe_size;
   Slab ops;
@@ -445,6 +451,7 @@ int ring_submit(Ring *r);
 int ring_wait(Ring *r, unsigned want, int64_t timeout);
 void ring_close(lua_State *L, int index, int64_t patience);
 void ring_usable(lua_State *L, const Ring *r);
+bool ring_dying(lua_State *L, const Ring *r);
 Ring *ring_check(lua_State *L, int arg);
 void ring_push(lua_State *L, const Ring *r);
 Ring *ring_default(lua_State *L, State *S);
@@ -519,6 +526,7 @@ void task_open(lua_State *L, State *S);
 /* ---- timer.c ---------------------------------------------------------- */
 
 int timer_fire(lua_State *L, Ring *r, Timer *t);
+void timer_forget(lua_State *L, int arg);
 void timer_open(lua_State *L, State *S);
 
 /* ---- const.c, module.c ------------------------------------------------ */
