@@ -60,6 +60,8 @@ LINK = $(CC) -pthread $(VARIANT) $(CFLAGS) $(LDFLAGS)
 CORE = $(BUILD)/uring/core.so
 OBJECTS = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(wildcard src/*.c))
 PROGRAMS = $(patsubst bench/c/%.c,$(BUILD)/bench/%,$(wildcard bench/c/*.c))
+SUPPORT = $(patsubst spec/support/%.c,$(BUILD)/spec/%.so,\
+            $(wildcard spec/support/*.c))
 MODULES = $(shell cd lua && find uring -name '*.lua')
 LUA_SOURCES = $(wildcard lua spec examples bench) .ci/busted.lua
 
@@ -76,7 +78,7 @@ scale = URING_SPEC_SCALE="$${URING_SPEC_SCALE:-$1}"
 DEPS = @LUA='$(LUA)' PKG_CONFIG='$(PKG_CONFIG)' .ci/deps
 SUBMAKE = +@$(MAKE) --no-print-directory
 
-.PHONY: all programs deps demo test check lint symbols rock format asan \
+.PHONY: all programs support deps demo test check lint symbols rock format asan \
         valgrind gc bench install uninstall clean env help FORCE
 .DELETE_ON_ERROR:
 
@@ -99,13 +101,21 @@ $(BUILD)/bench/%: bench/c/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(COMPILE) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(URING_LIBS)
 
+# What the specs need of the system and Lua does not have: spec.process.
+support: $(SUPPORT)
+	@:
+
+$(BUILD)/spec/%.so: spec/support/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(COMPILE) $(LDFLAGS) -MMD -MP -MF $@.d -shared -o $@ $<
+
 # Written only when the flags change: then everything is stale.
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(COMPILE) $(LDFLAGS) $(URING_LIBS)' | cmp -s - $@ || \
 	  echo '$(COMPILE) $(LDFLAGS) $(URING_LIBS)' > $@
 
--include $(OBJECTS:.o=.d) $(PROGRAMS:=.d)
+-include $(OBJECTS:.o=.d) $(PROGRAMS:=.d) $(SUPPORT:=.d)
 
 
 # Each target below sets up what it uses.  The build after that is a make of
@@ -121,7 +131,7 @@ demo: ## set up, build, and drive the echo server for a few seconds
 
 test: ## set up, build, and run the specs (SPEC=path, FILTER=pattern)
 	$(DEPS) build test
-	$(SUBMAKE) all
+	$(SUBMAKE) all support
 	@$(call in_tree,$(BUILD)) $(BUSTED)
 
 check: ## lint, gcc and clang with -Werror, exported symbols, luarocks make
@@ -164,23 +174,28 @@ SANITIZE = -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
 sanitizers = $$(gcc -print-file-name=libasan.so) \
              $$(gcc -print-file-name=libubsan.so)
 
+ASAN = detect_stack_use_after_return=1:allocator_may_return_null=1
+
 asan: ## the specs under AddressSanitizer and UBSan, leaks included
 	$(DEPS) build test
-	$(SUBMAKE) BUILD=build/asan CC=gcc VARIANT='$(SANITIZE)' all
+	$(SUBMAKE) BUILD=build/asan CC=gcc VARIANT='$(SANITIZE)' all support
 	@$(call in_tree,build/asan) $(call scale,0.25) \
-	  ASAN_OPTIONS="detect_stack_use_after_return=1:$$ASAN_OPTIONS" \
+	  ASAN_OPTIONS="$(ASAN):$$ASAN_OPTIONS" \
 	  UBSAN_OPTIONS="print_stacktrace=1:$$UBSAN_OPTIONS" \
 	  LD_PRELOAD="$(sanitizers)" $(BUSTED)
 
+MEMCHECK = valgrind --quiet --error-exitcode=99 --leak-check=full \
+           --keep-debuginfo=yes
+
 valgrind: ## the specs under valgrind's memcheck
 	$(DEPS) build test valgrind
-	$(SUBMAKE) all
-	@$(call in_tree,$(BUILD)) $(call scale,0.1) valgrind --quiet \
-	  --error-exitcode=1 --leak-check=full --keep-debuginfo=yes $(BUSTED)
+	$(SUBMAKE) all support
+	@$(call in_tree,$(BUILD)) $(call scale,0.1) \
+	  URING_SPEC_RUNNER='$(MEMCHECK)' $(MEMCHECK) $(BUSTED)
 
 gc: ## the specs with a full collection at every resume
 	$(DEPS) build test
-	$(SUBMAKE) all
+	$(SUBMAKE) all support
 	@$(call in_tree,$(BUILD)) $(call scale,0.25) URING_GC_TORTURE=1 $(BUSTED)
 
 bench: ## run the benchmarks beside their C twins (BENCH=names)

@@ -1,0 +1,256 @@
+-- What every spec of the core uses: cases that run inside a task with a
+-- deadline, and a look round afterwards at what they have left behind.
+
+local busted = require "busted"
+local core = require "uring.core"
+local process = require "spec.process" -- spec/support/process.c
+
+local op <const>, sock <const> = core.op, core.sock
+local assert <const> = busted.assert
+
+local helper = { process = process }
+
+helper.torture = os.getenv "URING_GC_TORTURE" == "1"
+core.torture(helper.torture)
+
+local scale <const> = tonumber(os.getenv "URING_SPEC_SCALE") or 1
+
+-- The share of n turns that is done where everything is slow.
+function helper.scale(n) return math.max(1, math.floor(n * scale)) end
+
+-- ---- rings ------------------------------------------------------------------
+
+-- Each is a description and the options of a ring that works.
+helper.configs = {
+  { "default" },
+  { "plain", { clamp = true } },
+  { "sqpoll", { sqpoll = true, sq_thread_idle = 50 } },
+  { "tiny", { entries = 2, cq_entries = 4 } },
+  { "tiny sqpoll", { entries = 2, cq_entries = 4, sqpoll = true, sq_thread_idle = 20 } },
+  { "cqe32", { entries = 16, cqe32 = true } },
+  { "sqe128", { entries = 16, sqe128 = true } },
+  { "cooperative", { coop_taskrun = true, taskrun_flag = true } },
+}
+
+-- A description for each configuration: f(make), where make() is a new ring.
+function helper.each_config(f)
+  for _, config in ipairs(helper.configs) do
+    local name <const>, options <const> = config[1], config[2]
+    busted.describe(("on a %s ring"):format(name), function()
+      f(function() return assert(core.ring(options)) end, name)
+    end)
+  end
+end
+
+-- Whether nothing is left in a ring that is idle; else what is.
+function helper.idle(ring)
+  local stats = ring:stats()
+  for _, name in ipairs { "slots", "active", "tasks", "timers", "ready" } do
+    if stats[name] ~= 0 then return false, ("%d %s left"):format(stats[name], name) end
+  end
+  local data, places = debug.getuservalue(ring, 1), debug.getuservalue(ring, 2)
+  if data and next(data) ~= nil then return false, "set_data has left a value" end
+  for _, v in pairs(places or {}) do
+    if type(v) == "userdata" then return false, tostring(v) .. " left in the table" end
+  end
+  return true
+end
+
+-- The anchor tables are in the registry: nothing but false where nothing is
+-- in flight.
+local function anchored()
+  for k, t in pairs(debug.getregistry()) do
+    if math.type(k) == "integer" and type(t) == "table" and t[1] ~= nil and #t % 64 == 0 then
+      local all, some = true, nil
+      for i = 1, #t do
+        if type(t[i]) == "table" or type(t[i]) == "string" then some = t[i]
+        elseif t[i] ~= false then all = false end
+      end
+      if all and some then return some end
+    end
+  end
+end
+
+-- ---- descriptors ------------------------------------------------------------
+
+-- What is open that was not, and what is closed that was open.
+local function compare(before, after)
+  local changes = {}
+  for fd, target in pairs(after) do
+    if before[fd] ~= target then
+      changes[#changes + 1] = ("%d is now %s (was %s)"):format(fd, target, before[fd] or "closed")
+    end
+  end
+  for fd, target in pairs(before) do
+    if not after[fd] then changes[#changes + 1] = ("%d (%s) was closed"):format(fd, target) end
+  end
+  return #changes == 0, table.concat(changes, "; ")
+end
+
+local function collect()
+  collectgarbage()
+  collectgarbage()
+end
+
+-- Call f and see that it leaves nothing: in the default ring, among the
+-- descriptors, in the registry.
+function helper.clean(f)
+  local ring = assert(core.default())
+  collect()
+  local before = process.descriptors()
+  local ok, err = pcall(f)
+  collect()
+  local after = process.descriptors()
+  if not ok then error(err, 0) end
+  assert(core.default() == ring, "the default ring is another one")
+  assert(helper.idle(ring))
+  assert(compare(before, after))
+  local value = anchored()
+  assert(value == nil, "still anchored: " .. tostring(value))
+end
+
+-- ---- cases ------------------------------------------------------------------
+
+-- Run f in a task and return its results; raise when it takes too long.
+function helper.run(f, seconds)
+  local task = core.spawn(f)
+  local late
+  local timer <close> = core.timer(seconds or 10, function()
+    late = ("still waiting (%s) after %g s: %s"):format(task:waiting(), seconds or 10,
+      task:traceback())
+    task:interrupt(late)
+  end)
+  local results = table.pack(pcall(task.join, task))
+  if late then error(late, 0) end
+  if not results[1] then
+    local err = results[2]
+    if type(err) == "string" then err = err .. "\n" .. tostring(task:traceback()) end
+    error(err, 0)
+  end
+  return table.unpack(results, 2, results.n)
+end
+
+-- A case inside a task with a deadline, which leaves nothing behind.
+function helper.it(name, f, seconds)
+  busted.it(name, function()
+    helper.clean(function() helper.run(f, seconds) end)
+  end)
+end
+
+-- The same outside any task.
+function helper.main_it(name, f)
+  busted.it(name, function() helper.clean(f) end)
+end
+
+-- helper.needs("waitid")(name, f): a case for an operation that the kernel may
+-- lack; then it is pending, with the reason.
+function helper.needs(name)
+  if assert(core.default()):supports(name) then return helper.it end
+  return function(title)
+    busted.pending(("%s (this kernel has no %s)"):format(title, name))
+  end
+end
+
+-- ---- things to work with ----------------------------------------------------
+
+-- A directory that is removed when the variable goes out of scope.
+function helper.tmpdir()
+  local path = process.mkdtemp()
+  return setmetatable({}, {
+    __close = function() process.rmtree(path) end,
+    __tostring = function() return path end,
+    __concat = function(a, b) return tostring(a) .. tostring(b) end,
+  })
+end
+
+function helper.write_file(path, text)
+  local file <close> = assert(io.open(path, "wb"))
+  file:write(text)
+end
+
+function helper.read_file(path)
+  local file <close> = assert(io.open(path, "rb"))
+  return file:read "a"
+end
+
+-- A TCP socket that listens on a free port of 127.0.0.1, and its address.
+function helper.listener(backlog)
+  local fd = assert(op.socket(core.AF_INET, core.SOCK_STREAM))
+  assert(sock.bind(fd, "127.0.0.1:0"))
+  assert(sock.listen(fd, backlog or 128))
+  return fd, assert(sock.getsockname(fd))
+end
+
+-- Two connected TCP sockets.
+function helper.pair()
+  local listener <close>, address = helper.listener(1)
+  local a = assert(op.socket(core.AF_INET, core.SOCK_STREAM))
+  assert(op.connect(a, address))
+  local b = assert(op.accept(listener))
+  return a, b
+end
+
+-- All of them are closed when the variable goes out of scope.
+function helper.closing(...)
+  local list = table.pack(...)
+  return setmetatable(list, {
+    __close = function()
+      for i = list.n, 1, -1 do list[i]:close() end
+    end,
+  })
+end
+
+-- Fails with nil, message, errno.
+function helper.fails(code, message, result, err, n)
+  assert.is_nil(result)
+  assert.equal(message, err)
+  assert.equal(core.errno[code], n)
+end
+
+-- Raises a message that contains the text.
+function helper.raises(text, f, ...)
+  local ok, err = pcall(f, ...)
+  assert.is_false(ok)
+  assert.matches(text, tostring(err), 1, true)
+end
+
+-- ---- other processes --------------------------------------------------------
+
+local interpreter = "lua5.4"
+do
+  local i = -1
+  while arg and arg[i] do
+    interpreter = arg[i]
+    i = i - 1
+  end
+end
+
+local function quote(s) return "'" .. s:gsub("'", [['\'']]) .. "'" end
+
+-- Run a command line; its output (both streams) and exit status.
+function helper.shell(command)
+  local pipe = assert(io.popen("exec 2>&1; " .. command))
+  local output = pipe:read "a"
+  local _, how, code = pipe:close()
+  return output, how == "exit" and code or 128 + code
+end
+
+-- Run a script in a Lua of its own, under the same checker as this one; its
+-- output and exit status.  'before' is a command that runs the command.
+function helper.script(text, before)
+  local path = os.tmpname()
+  helper.write_file(path, text)
+  local output, status = helper.shell(("exec %s %s %s %s"):format(before or "",
+    os.getenv "URING_SPEC_RUNNER" or "", quote(interpreter), path))
+  os.remove(path)
+  return output, status
+end
+
+-- The script must end well and print just that.
+function helper.prints(expected, text)
+  local output, status = helper.script(text)
+  assert.equal(expected, output)
+  assert.equal(0, status)
+end
+
+return helper

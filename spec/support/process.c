@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT
+**
+** process.c - what specs need of the system and Lua does not have.
+**
+** fork, descriptors by number, temporary directories: nothing that a script
+** with uring should do itself.
+*/
+
+#include <dirent.h>
+#include <errno.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <lua.h>
+#include <lauxlib.h>
+
+__attribute__((visibility("default"))) int luaopen_spec_process(lua_State *L);
+
+static int check(lua_State *L, int rc, const char *call) {
+  if (rc < 0)
+    return luaL_error(L, "%s: %s", call, strerror(errno));
+  lua_pushinteger(L, rc);
+  return 1;
+}
+
+/* process.fork() -> 0 in the child, its id in the parent */
+static int l_fork(lua_State *L) {
+  fflush(NULL);
+  return check(L, fork(), "fork");
+}
+
+/* process.wait(pid) -> exit status, or 128 + signal */
+static int l_wait(lua_State *L) {
+  int status = 0;
+  check(L, waitpid((pid_t)luaL_checkinteger(L, 1), &status, 0), "waitpid");
+  lua_pushinteger(L, WIFEXITED(status) ? WEXITSTATUS(status)
+                                       : 128 + WTERMSIG(status));
+  return 1;
+}
+
+/* process.exit(status); at once, without closing anything */
+static int l_exit(lua_State *L) {
+  int status = (int)luaL_optinteger(L, 1, 0);
+  fflush(NULL);
+  _exit(status);
+}
+
+static int l_pid(lua_State *L) { return check(L, getpid(), "getpid"); }
+
+/* process.kill(pid, signal) */
+static int l_kill(lua_State *L) {
+  return check(L, kill((pid_t)luaL_checkinteger(L, 1),
+                       (int)luaL_checkinteger(L, 2)), "kill");
+}
+
+/* process.ignore(signal) */
+static int l_ignore(lua_State *L) {
+  signal((int)luaL_checkinteger(L, 1), SIG_IGN);
+  return 0;
+}
+
+/* process.close(fd) -> 0, or -1 when it was not open */
+static int l_close(lua_State *L) {
+  lua_pushinteger(L, close((int)luaL_checkinteger(L, 1)));
+  return 1;
+}
+
+/* process.dup2(fd, as) -> as */
+static int l_dup2(lua_State *L) {
+  return check(L, dup2((int)luaL_checkinteger(L, 1),
+                       (int)luaL_checkinteger(L, 2)), "dup2");
+}
+
+/* process.descriptors() -> {[fd] = what it is} */
+static int l_descriptors(lua_State *L) {
+  DIR *dir = opendir("/proc/self/fd");
+  struct dirent *e;
+  if (dir == NULL)
+    return check(L, -1, "/proc/self/fd");
+  lua_newtable(L);
+  while ((e = readdir(dir)) != NULL) {
+    char target[256];
+    int fd = atoi(e->d_name);
+    ssize_t n;
+    if (e->d_name[0] == '.' || fd == dirfd(dir))
+      continue;
+    n = readlinkat(dirfd(dir), e->d_name, target, sizeof target);
+    lua_pushlstring(L, target, n > 0 ? (size_t)n : 0);
+    lua_rawseti(L, -2, fd);
+  }
+  closedir(dir);
+  return 1;
+}
+
+/* process.mkdtemp() -> path */
+static int l_mkdtemp(lua_State *L) {
+  char path[] = "/tmp/uring-spec-XXXXXX";
+  if (mkdtemp(path) == NULL)
+    return check(L, -1, "mkdtemp");
+  lua_pushstring(L, path);
+  return 1;
+}
+
+static int unlink_one(const char *path, const struct stat *st, int type,
+                      struct FTW *ftw) {
+  (void)st; (void)type; (void)ftw;
+  return remove(path);
+}
+
+/* process.rmtree(path) */
+static int l_rmtree(lua_State *L) {
+  return check(L, nftw(luaL_checkstring(L, 1), unlink_one, 16,
+                       FTW_DEPTH | FTW_PHYS), "rmtree");
+}
+
+/* process.cputime() -> seconds that this process has used */
+static int l_cputime(lua_State *L) {
+  struct timespec ts;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+  lua_pushnumber(L, (lua_Number)ts.tv_sec + (lua_Number)ts.tv_nsec / 1e9);
+  return 1;
+}
+
+/* process.limit_files(n) -> the limit before */
+static int l_limit_files(lua_State *L) {
+  struct rlimit lim;
+  getrlimit(RLIMIT_NOFILE, &lim);
+  lua_pushinteger(L, (lua_Integer)lim.rlim_cur);
+  lim.rlim_cur = (rlim_t)luaL_checkinteger(L, 1);
+  if (setrlimit(RLIMIT_NOFILE, &lim) < 0)
+    return check(L, -1, "setrlimit");
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+  {"close", l_close},
+  {"cputime", l_cputime},
+  {"descriptors", l_descriptors},
+  {"dup2", l_dup2},
+  {"exit", l_exit},
+  {"fork", l_fork},
+  {"ignore", l_ignore},
+  {"kill", l_kill},
+  {"limit_files", l_limit_files},
+  {"mkdtemp", l_mkdtemp},
+  {"pid", l_pid},
+  {"rmtree", l_rmtree},
+  {"wait", l_wait},
+  {NULL, NULL}
+};
+
+int luaopen_spec_process(lua_State *L) {
+  luaL_newlib(L, functions);
+  return 1;
+}
