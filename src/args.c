@@ -17,6 +17,8 @@
 
 #define MAX_IOV 1024          /* UIO_MAXIOV */
 #define MAX_TRANSFER 0x7ffff000u /* what the kernel transfers at once */
+#define MAX_XATTR 65536       /* XATTR_SIZE_MAX */
+#define FUTEX_DEFAULT 130u    /* FUTEX2_SIZE_U32 | FUTEX2_PRIVATE */
 
 /* An integer within bounds [e]. */
 lua_Integer args_int(lua_State *L, int arg, lua_Integer low,
@@ -63,31 +65,53 @@ static const char *check_path(lua_State *L, int arg) {
   return s;
 }
 
-/* Memory to fill: a buffer, or (for an await) how many bytes to return. */
-static void read_buffer(lua_State *L, int arg, bool raw, Args *a) {
-  if (!raw && lua_type(L, arg) == LUA_TNUMBER) {
-    a->want = true;
-    a->len = (size_t)args_int(L, arg, 0, MAX_TRANSFER);
-    return;
-  }
-  if (buf_test(L, arg) == NULL)
-    luaL_typeerror(L, arg, raw ? "buffer" : "buffer or integer");
+/* A buffer, for the kernel to read or to fill. */
+static void read_memory(lua_State *L, int arg, const char *expected,
+                        Args *a) {
+  if (luaL_testudata(L, arg, BUFFER_TYPE) == NULL)
+    luaL_typeerror(L, arg, expected);
   a->buffer = arg;
   a->len = buf_check(L, arg)->size;
 }
 
+/*
+** Memory to fill: a buffer, or (for an await) how many bytes to return.  In
+** the raw layer nil leaves it to a provided buffer.
+*/
+void args_buffer(lua_State *L, int arg, bool raw, Args *a) {
+  if (!raw && lua_type(L, arg) == LUA_TNUMBER) {
+    a->want = true;
+    a->len = (size_t)args_int(L, arg, 0, MAX_TRANSFER);
+  }
+  else if (raw && lua_isnil(L, arg))
+    a->len = MAX_TRANSFER;
+  else
+    read_memory(L, arg, raw ? "buffer" : "buffer or integer", a);
+}
+
 /* Memory to write: a string or a buffer. */
-static void read_data(lua_State *L, int arg, Args *a) {
+void args_data(lua_State *L, int arg, Args *a) {
   if (lua_type(L, arg) == LUA_TSTRING) {
     a->buf = (void *)(uintptr_t)lua_tolstring(L, arg, &a->len);
     a->anchor = arg;
   }
-  else if (buf_test(L, arg) != NULL) {
-    a->buffer = arg;
-    a->len = buf_check(L, arg)->size;
-  }
   else
-    luaL_typeerror(L, arg, "string or buffer");
+    read_memory(L, arg, "string or buffer", a);
+}
+
+/*
+** Memory for the value of an attribute: as args_buffer, and nil for a string
+** of any length, 0 to ask for the length alone.
+*/
+static void read_value(lua_State *L, int arg, bool raw, Args *a) {
+  if (lua_type(L, arg) == LUA_TNUMBER && lua_tonumber(L, arg) == 0)
+    return;
+  if (!raw && lua_isnoneornil(L, arg)) {
+    a->want = true;
+    a->len = MAX_XATTR;
+  }
+  else if (!lua_isnil(L, arg))
+    args_buffer(L, arg, raw, a);
 }
 
 /* How much of it; left out it is everything. */
@@ -136,6 +160,71 @@ static int read_how(lua_State *L, int arg) {
   return (int)args_int(L, arg, 0, 2);
 }
 
+/* Where in the memory a futex is, from 0. */
+static void read_word(lua_State *L, int arg, Args *a) {
+  lua_Integer at = args_optint(L, arg, 0, 0, INT32_MAX);
+  luaL_argcheck(L, a->len >= 4 && (size_t)at <= a->len - 4, arg,
+                "the buffer has no 4 bytes there");
+  luaL_argcheck(L, at % 4 == 0, arg, "not a multiple of 4");
+  a->at = (size_t)at;
+  a->len = 4;
+}
+
+/* 'count' pieces of 'length' bytes to be provided; 'arg' is behind them. */
+static void check_provided(lua_State *L, int arg, const Args *a) {
+  luaL_argcheck(L, a->length >= 1 && a->length <= MAX_TRANSFER, arg - 4,
+                "length of a piece is out of range");
+  luaL_argcheck(L, a->count >= 1 && a->count <= 65536, arg - 3,
+                "number of pieces is out of range");
+  luaL_argcheck(L, a->count <= a->len / a->length, arg - 3,
+                "the buffer has no room for so many pieces");
+  luaL_argcheck(L, a->offset + a->count <= 65536, arg - 1,
+                "buffer ids go up to 65535");
+}
+
+/* Where a new direct descriptor goes: slot + 1, or any free one. */
+static uint32_t read_slot(lua_State *L, int arg) {
+  lua_Integer slot = args_optint(L, arg, U_SLOT_ALLOC, 0, MAX_U32);
+  return slot >= U_SLOT_ALLOC - 1 ? U_SLOT_ALLOC : (uint32_t)slot + 1;
+}
+
+static int read_directory(lua_State *L, int arg, Fd **own) {
+  if (lua_isnoneornil(L, arg) || (lua_type(L, arg) == LUA_TNUMBER &&
+                                  lua_tonumber(L, arg) == AT_FDCWD))
+    return AT_FDCWD;
+  return fd_arg(L, arg, own);
+}
+
+static void read_address(lua_State *L, int arg, Args *a) {
+  addr_check(L, arg, &a->name);
+  a->addr = (struct sockaddr *)&a->name.sa;
+  a->addrsize = a->name.len;
+}
+
+/* The bytes of a driver's command, as many as the ring's entries hold. */
+static void read_bytes(lua_State *L, int arg, const Ring *r, Args *a) {
+  size_t len;
+  const char *s;
+  struct stat st;
+  if (a->own[0] == NULL || a->own[0]->ring == NULL)
+    luaL_argcheck(L, fstat(a->fd, &st) != 0 || !S_ISSOCK(st.st_mode), arg - 1,
+                  "cmd_sock is for sockets");
+  if (lua_isnoneornil(L, arg))
+    return;
+  luaL_checktype(L, arg, LUA_TSTRING);
+  s = lua_tolstring(L, arg, &len);
+  luaL_argcheck(L, len <= r->sqe_size - 48, arg, "command is too long");
+  a->temp = memcpy(a->form.bytes, s, len);
+  a->tempsize = len;
+}
+
+/* A process by its number, or by a descriptor of one. */
+static int read_process(lua_State *L, int arg, Fd **own) {
+  if (lua_type(L, arg) == LUA_TNUMBER)
+    return (int)args_int(L, arg, 0, INT32_MAX);
+  return fd_arg(L, arg, own);
+}
+
 /*
 ** An operation of the ring by what its script knows of it: its sqe, the
 ** task that waits for it, or the value of set_data or set_data64.  What is
@@ -161,32 +250,44 @@ static uint64_t read_target(lua_State *L, int arg, Ring *r) {
 void args_read(lua_State *L, const OpDef *def, int arg, Ring *r, bool raw,
                Args *a) {
   memset(a, 0, offsetof(Args, name));
-  a->fd = -1;
+  a->fd = a->fd2 = -1;
   for (const char *kind = def->args; *kind != '\0'; kind++, arg++) {
     switch (*kind) {
-      case 'f': a->fd = fd_arg(L, arg, &a->own[0]); break;
-      case 'F': a->fd2 = fd_arg(L, arg, &a->own[1]); break;
-      case 'D':
-        a->fd = AT_FDCWD;
-        if (!lua_isnoneornil(L, arg) &&
-            !(lua_type(L, arg) == LUA_TNUMBER &&
-              lua_tonumber(L, arg) == AT_FDCWD))
-          a->fd = fd_arg(L, arg, &a->own[0]);
+      case 'f':
+        a->fd = fd_arg_any(L, arg, r, &a->own[0]);
+        a->fixed = a->own[0] && a->own[0]->ring;
         break;
+      case 'F': a->fd2 = fd_arg(L, arg, &a->own[1]); break;
+      case 'R':
+        a->fd2 = fd_arg_any(L, arg, r, &a->own[1]);
+        a->fixed2 = a->own[1] && a->own[1]->ring;
+        break;
+      case 'H': a->fd2 = fd_arg_direct(L, arg, r, &a->own[1]); break;
+      case 'D': a->fd = read_directory(L, arg, &a->own[0]); break;
+      case 'G': a->fd2 = read_directory(L, arg, &a->own[1]); break;
       case 'p': a->path[0] = check_path(L, arg); break;
       case 'P': a->path[1] = check_path(L, arg); break;
-      case 'b': read_buffer(L, arg, raw, a); break;
-      case 'd': read_data(L, arg, a); break;
+      case 'b': args_buffer(L, arg, raw, a); break;
+      case 'B': read_memory(L, arg, "buffer", a); break;
+      case 'y': read_value(L, arg, raw, a); break;
+      case 'd': args_data(L, arg, a); break;
       case 'n':
         if (a->want)          /* the count stood in the buffer's place */
           arg--;
         else
           read_length(L, arg, a);
         break;
+      case 'N':
+        a->len = (size_t)args_optint(L, arg, (lua_Integer)a->len, 0,
+                                     (lua_Integer)a->len);
+        break;
       case 'v': read_list(L, arg, false, a); break;
       case 'w': read_list(L, arg, true, a); break;
       case 'o':
         a->offset = (uint64_t)args_optint(L, arg, -1, -1, INT64_MAX);
+        break;
+      case 'O':
+        a->offset2 = (uint64_t)args_optint(L, arg, -1, -1, INT64_MAX);
         break;
       case 's':
         a->offset = (uint64_t)args_optint(L, arg, 0, 0, INT64_MAX);
@@ -200,115 +301,68 @@ void args_read(lua_State *L, const OpDef *def, int arg, Ring *r, bool raw,
         break;
       case 'c': a->count = (unsigned)args_optint(L, arg, 0, 0, MAX_U32); break;
       case 'h': a->how = read_how(L, arg); break;
-      case 'a':
-        addr_check(L, arg, &a->name);
-        a->addr = (struct sockaddr *)&a->name.sa;
-        a->addrsize = a->name.len;
+      case 'a': read_address(L, arg, a); break;
+      case 'A':
+        if (!lua_isnoneornil(L, arg))
+          read_address(L, arg, a);
         break;
       case 'i': a->domain = (int)args_int(L, arg, 0, INT32_MAX); break;
       case 'j': a->type = (int)args_int(L, arg, 0, INT32_MAX); break;
       case 'k': a->protocol = (int)args_optint(L, arg, 0, 0, INT32_MAX); break;
       case 't': read_time(L, arg, a); break;
       case 'u': a->target = read_target(L, arg, r); break;
+      case 'U':
+        a->renew = !lua_isnoneornil(L, arg);
+        if (a->renew)
+          a->newdata = (uint64_t)args_int(L, arg, INT64_MIN, INT64_MAX);
+        break;
+      case 'L': a->flags2 = (unsigned)args_optint(L, arg, 0, 0, MAX_U32); break;
+      case 'I': a->index = (unsigned)args_optint(L, arg, 0, 0, 65535); break;
+      case 'S': a->slot = read_slot(L, arg); break;
+      case 'q':
+        a->mode = (unsigned)args_optint(L, arg, def->opcode ==
+          IORING_OP_MKDIRAT ? 0777 : 0666, 0, 07777);
+        break;
+      case 'C':
+        a->type = (int)args_int(L, arg, 0, U_SOCKET_TX_TIMESTAMP);
+        break;
+      case '3': a->count = (unsigned)args_int(L, arg, 0, MAX_U32); break;
+      case 'M': a->count = (unsigned)args_int(L, arg, 1, 65536); break;
+      case 'Y':
+        a->target = message_tag(args_optint(L, arg, 0, MESSAGE_MIN,
+                                            MESSAGE_MAX));
+        break;
+      case 'X':
+        a->mask = (unsigned)args_optint(L, arg, MAX_U32, 0, MAX_U32);
+        break;
+      case 'E':
+        a->mode = (unsigned)args_optint(L, arg, FUTEX_DEFAULT, 0, MAX_U32);
+        break;
+      case 'g': read_word(L, arg, a); break;
+      case 'J': a->fd = read_process(L, arg, &a->own[0]); break;
+      case 'Z': read_bytes(L, arg, r, a); break;
+      case '1': check_provided(L, arg, a); break;
+      case 'W': form_open_how(L, arg, a); break;
+      case 'K': a->how = form_ctl(L, arg); break;
+      case 'T': form_event(L, arg, a); break;
+      case 'Q': form_fds(L, arg, a); break;
+      case 'r': form_waitv(L, arg, a); break;
+      case 'V': form_option(L, arg, raw, a); break;
     }
   }
 }
 
 /*
 ** The last look at the arguments, when no Lua code will run any more: a
-** metamethod or a finaliser may have changed the buffer's size [-0, +0, e].
+** metamethod or a finaliser may have changed a buffer's size [-0, +0, e].
 */
 void args_settle(lua_State *L, Args *a) {
+  if (a->waitv)
+    form_settle_waitv(L, a);
   if (a->buffer == 0)
     return;
   a->block = buf_check(L, a->buffer);
-  a->buf = a->block->data;
-  luaL_argcheck(L, a->len <= a->block->size, a->buffer,
+  a->buf = a->block->data + a->at;
+  luaL_argcheck(L, a->at + a->len <= a->block->size, a->buffer,
                 "buffer has been made smaller meanwhile");
-}
-
-/* ---- into the operation ------------------------------------------------- */
-
-static bool own_path(Op *op, const char **path) {
-  if (*path != NULL) {
-    size_t size = strlen(*path) + 1;
-    char *copy = op_alloc(op, size);
-    if (copy == NULL)
-      return false;
-    *path = memcpy(copy, *path, size);
-  }
-  return true;
-}
-
-/* The iovec array of a list, and a reference to each buffer in it. */
-static bool own_list(lua_State *L, Op *op, Args *a) {
-  a->iov = op_alloc(op, (a->niov + 1) * sizeof *a->iov);
-  op->blocks = op_alloc(op, (a->niov + 1) * sizeof *op->blocks);
-  if (a->iov == NULL || op->blocks == NULL)
-    return false;
-  for (unsigned i = 0; i < a->niov; i++) {
-    if (lua_rawgeti(L, a->list, i + 1) == LUA_TSTRING)
-      a->iov[i].iov_base =
-        (void *)(uintptr_t)lua_tolstring(L, -1, &a->iov[i].iov_len);
-    else {
-      Block *b = buf_check(L, -1);
-      op->blocks[op->nblocks++] = block_hold(b);
-      a->iov[i].iov_base = b->data;
-      a->iov[i].iov_len = b->size;
-    }
-    lua_pop(L, 1);
-  }
-  return true;
-}
-
-/*
-** Move what the kernel may touch from the Lua stack into 'op', and point
-** the arguments at it.  False when there is no memory; what was moved by
-** then is released with the operation.
-*/
-bool args_own(lua_State *L, Op *op, Args *a) {
-  if (!own_path(op, &a->path[0]) || !own_path(op, &a->path[1]))
-    return false;
-  if (a->list && !own_list(L, op, a))
-    return false;
-  if (a->block)
-    op->block = block_hold(a->block);
-  else if (a->want) {
-    op->block = pool_take(&op->ring->pool, a->len);
-    if (op->block == NULL)
-      return false;
-    op->pooled = true;
-    a->buf = op->block->data;
-  }
-  if (a->addr) {
-    Addr *copy = op_alloc(op, offsetof(Addr, sa) + a->addrsize);
-    if (copy == NULL)
-      return false;
-    memcpy(copy, &a->name, offsetof(Addr, sa) + a->addrsize);
-    a->addr = (struct sockaddr *)&copy->sa;
-    op->addr = copy;
-  }
-  if (a->ts) {
-    a->ts = op_alloc(op, sizeof *a->ts);
-    if (a->ts == NULL)
-      return false;
-    *a->ts = a->time;
-  }
-  if (op->kind == RES_STATX) {
-    a->statx = op->statx = op_alloc(op, sizeof *op->statx);
-    if (a->statx == NULL)
-      return false;
-  }
-  if (op->kind == RES_ACCEPT) {
-    Addr *peer = op_alloc(op, sizeof *peer);
-    if (peer == NULL)
-      return false;
-    peer->len = sizeof peer->sa;
-    a->addr = (struct sockaddr *)&peer->sa;
-    a->addrlen = &peer->len;
-    op->addr = peer;
-  }
-  op->fd = a->fd;
-  op->path = a->path[0];
-  return true;
 }

@@ -12,6 +12,7 @@
 #ifndef URING_COMPAT_H
 #define URING_COMPAT_H
 
+#include <stdbool.h>
 #include <string.h>
 #include <liburing.h>
 #include <lua.h>
@@ -30,10 +31,42 @@
 
 /* operations newer than liburing 2.3 */
 enum {
+  U_OP_WAITID = 50,                  /* 6.7 */
+  U_OP_FUTEX_WAIT = 51,              /* 6.7 */
+  U_OP_FUTEX_WAKE = 52,              /* 6.7 */
+  U_OP_FUTEX_WAITV = 53,             /* 6.7 */
+  U_OP_FIXED_FD_INSTALL = 54,        /* 6.8 */
   U_OP_FTRUNCATE = 55,               /* 6.9 */
   U_OP_BIND = 56,                    /* 6.11 */
-  U_OP_LISTEN = 57                   /* 6.11 */
+  U_OP_LISTEN = 57,                  /* 6.11 */
+  U_OP_EPOLL_WAIT = 59,              /* 6.15 */
+  U_OP_READV_FIXED = 60,             /* 6.15 */
+  U_OP_WRITEV_FIXED = 61,            /* 6.15 */
+  U_OP_PIPE = 62,                    /* 6.16 */
+  U_OP_NOP128 = 63,                  /* 6.19 */
+  U_OP_URING_CMD128 = 64             /* 6.19 */
 };
+
+/* commands of uring_cmd */
+enum {
+  U_SOCKET_SIOCINQ = 0,              /* 6.6 */
+  U_SOCKET_SIOCOUTQ = 1,             /* 6.6 */
+  U_SOCKET_GETSOCKOPT = 2,           /* 6.7 */
+  U_SOCKET_SETSOCKOPT = 3,           /* 6.7 */
+  U_SOCKET_TX_TIMESTAMP = 4,         /* 6.17 */
+  U_SOCKET_GETSOCKNAME = 5,          /* 6.19 */
+  U_BLOCK_DISCARD = 0x1200           /* 6.12 */
+};
+
+/* flags */
+enum {
+  U_MSG_DATA = 0,                    /* 5.18; in sqe.addr */
+  U_MSG_SEND_FD = 1,                 /* 6.0; likewise */
+  U_MSG_RING_FLAGS_PASS = 2          /* 6.3 */
+};
+
+/* sqe.file_index that lets the kernel choose the slot; 5.19 */
+#define U_SLOT_ALLOC UINT32_MAX
 
 /*
 ** Clear an entry before it is prepared.  Up to liburing 2.5 the prep
@@ -61,6 +94,199 @@ static inline void compat_prep_bind(struct io_uring_sqe *sqe, int fd,
 static inline void compat_prep_listen(struct io_uring_sqe *sqe, int fd,
                                       unsigned backlog) {
   io_uring_prep_rw(U_OP_LISTEN, sqe, fd, NULL, backlog, 0);
+}
+
+/* ---- what newer headers prepare otherwise, or not at all ---- */
+
+static inline void compat_set_flags(struct io_uring_sqe *sqe, unsigned flags) {
+  sqe->rw_flags = (__kernel_rwf_t)flags;  /* all flags share these bytes */
+}
+
+/* nop: 'result' comes back with IORING_NOP_INJECT_RESULT, 6.10 */
+static inline void compat_prep_nop(struct io_uring_sqe *sqe, int op,
+                                   unsigned flags, unsigned result) {
+  io_uring_prep_rw(op, sqe, -1, NULL, result, 0);
+  compat_set_flags(sqe, flags);
+}
+
+/* readv and writev with a registered buffer: liburing 2.10 */
+static inline void compat_prep_rwv_fixed(struct io_uring_sqe *sqe, int op,
+                                         int fd, const struct iovec *iov,
+                                         unsigned n, uint64_t offset,
+                                         unsigned flags, unsigned index) {
+  io_uring_prep_rw(op, sqe, fd, iov, n, offset);
+  compat_set_flags(sqe, flags);
+  sqe->buf_index = (uint16_t)index;
+}
+
+/* openat2: the helper of 2.3 wants an open_how that is not const */
+static inline void compat_prep_openat2(struct io_uring_sqe *sqe, int fd,
+                                       const char *path, const void *how,
+                                       unsigned size) {
+  io_uring_prep_rw(IORING_OP_OPENAT2, sqe, fd, path, size,
+                   (uint64_t)(uintptr_t)how);
+}
+
+/*
+** Put the descriptor that the operation makes into a slot of the ring's
+** table: 'index' is slot + 1, or U_SLOT_ALLOC.  The helpers of liburing 2.3
+** turn IORING_FILE_INDEX_ALLOC into 0, which is an ordinary descriptor.
+*/
+static inline void compat_set_slot(struct io_uring_sqe *sqe, uint32_t index) {
+  sqe->file_index = index;
+}
+
+/* fixed_fd_install: liburing 2.6 */
+static inline void compat_prep_fixed_fd_install(struct io_uring_sqe *sqe,
+                                                int slot, unsigned flags) {
+  io_uring_prep_rw(U_OP_FIXED_FD_INSTALL, sqe, slot, NULL, 0, 0);
+  sqe->flags |= IOSQE_FIXED_FILE;
+  compat_set_flags(sqe, flags);
+}
+
+/* fallocate: off_t in 2.3, __u64 later */
+static inline void compat_prep_fallocate(struct io_uring_sqe *sqe, int fd,
+                                         unsigned mode, uint64_t offset,
+                                         uint64_t len) {
+  io_uring_prep_rw(IORING_OP_FALLOCATE, sqe, fd, NULL, mode, offset);
+  sqe->addr = len;
+}
+
+/* fadvise: 2.3 cuts an off_t to 32 bits */
+static inline void compat_prep_fadvise(struct io_uring_sqe *sqe, int fd,
+                                       uint64_t offset, unsigned len,
+                                       unsigned advice) {
+  io_uring_prep_rw(IORING_OP_FADVISE, sqe, fd, NULL, len, offset);
+  compat_set_flags(sqe, advice);
+}
+
+/* fadvise with a length of 64 bits: liburing 2.7; 6.11 */
+static inline void compat_prep_fadvise64(struct io_uring_sqe *sqe, int fd,
+                                         uint64_t offset, uint64_t len,
+                                         unsigned advice) {
+  compat_prep_fadvise(sqe, fd, offset, 0, advice);
+  sqe->addr = len;
+}
+
+/* madvise, likewise */
+static inline void compat_prep_madvise(struct io_uring_sqe *sqe,
+                                       const void *addr, unsigned len,
+                                       unsigned advice) {
+  io_uring_prep_rw(IORING_OP_MADVISE, sqe, -1, addr, len, 0);
+  compat_set_flags(sqe, advice);
+}
+
+/* madvise with a length of 64 bits: liburing 2.7; 6.11 */
+static inline void compat_prep_madvise64(struct io_uring_sqe *sqe,
+                                         const void *addr, uint64_t len,
+                                         unsigned advice) {
+  compat_prep_madvise(sqe, addr, 0, advice);
+  sqe->off = len;
+}
+
+/* uring_cmd: liburing 2.13.  Its bytes are copied to the entry's end. */
+static inline void compat_prep_uring_cmd(struct io_uring_sqe *sqe, int op,
+                                         unsigned cmd, int fd,
+                                         const void *bytes, size_t size) {
+  io_uring_prep_rw(op, sqe, fd, NULL, 0, 0);
+  sqe->cmd_op = cmd;
+  if (size > 0)
+    memcpy((char *)sqe + 48, bytes, size);
+}
+
+/* get and set options of sockets, ask their queues: liburing 2.5 */
+static inline void compat_prep_cmd_sock(struct io_uring_sqe *sqe, unsigned cmd,
+                                        int fd, unsigned level, unsigned name,
+                                        const void *value, unsigned len) {
+  compat_prep_uring_cmd(sqe, IORING_OP_URING_CMD, cmd, fd, NULL, 0);
+  memcpy((char *)sqe + 16, &level, sizeof level);
+  memcpy((char *)sqe + 20, &name, sizeof name);
+  sqe->file_index = len;                        /* optlen */
+  sqe->addr3 = (uint64_t)(uintptr_t)value;      /* optval */
+}
+
+/* getsockname and, with 'peer', getpeername: liburing 2.13 */
+static inline void compat_prep_cmd_getsockname(struct io_uring_sqe *sqe,
+                                               int fd, void *addr,
+                                               socklen_t *len, bool peer) {
+  compat_prep_uring_cmd(sqe, IORING_OP_URING_CMD, U_SOCKET_GETSOCKNAME, fd,
+                        NULL, 0);
+  sqe->addr = (uint64_t)(uintptr_t)addr;
+  sqe->addr3 = (uint64_t)(uintptr_t)len;
+  sqe->file_index = peer;
+}
+
+/* discard blocks of a device: liburing 2.8 */
+static inline void compat_prep_cmd_discard(struct io_uring_sqe *sqe, int fd,
+                                           uint64_t offset, uint64_t len) {
+  compat_prep_uring_cmd(sqe, IORING_OP_URING_CMD, U_BLOCK_DISCARD, fd, NULL,
+                        0);
+  sqe->addr = offset;
+  sqe->addr3 = len;
+}
+
+/* epoll_wait: liburing 2.10 */
+static inline void compat_prep_epoll_wait(struct io_uring_sqe *sqe, int fd,
+                                          void *events, unsigned max,
+                                          unsigned flags) {
+  io_uring_prep_rw(U_OP_EPOLL_WAIT, sqe, fd, events, max, 0);
+  compat_set_flags(sqe, flags);
+}
+
+/* a completion on another ring: liburing 2.4 has the form with cqe flags */
+static inline void compat_prep_msg_ring(struct io_uring_sqe *sqe, int fd,
+                                        unsigned len, uint64_t data,
+                                        unsigned flags, unsigned cqe_flags) {
+  io_uring_prep_rw(IORING_OP_MSG_RING, sqe, fd, NULL, len, data);
+  compat_set_flags(sqe, flags);
+  sqe->file_index = cqe_flags;
+}
+
+/* a descriptor of our table for another ring's: liburing 2.4; 6.0 */
+static inline void compat_prep_msg_ring_fd(struct io_uring_sqe *sqe, int fd,
+                                           int slot, uint32_t index,
+                                           uint64_t data, unsigned flags) {
+  io_uring_prep_rw(IORING_OP_MSG_RING, sqe, fd, NULL, 0, data);
+  sqe->addr = U_MSG_SEND_FD;
+  sqe->addr3 = (unsigned)slot;
+  sqe->file_index = index;
+  compat_set_flags(sqe, flags);
+}
+
+/* futex_wait and futex_wake: liburing 2.6; 'kind' is FUTEX2_* */
+static inline void compat_prep_futex(struct io_uring_sqe *sqe, int op,
+                                     const void *word, uint64_t value,
+                                     uint64_t mask, unsigned kind,
+                                     unsigned flags) {
+  io_uring_prep_rw(op, sqe, (int)kind, word, 0, value);
+  compat_set_flags(sqe, flags);
+  sqe->addr3 = mask;
+}
+
+/* futex_waitv: liburing 2.6 */
+static inline void compat_prep_futex_waitv(struct io_uring_sqe *sqe,
+                                           const void *words, unsigned n,
+                                           unsigned flags) {
+  io_uring_prep_rw(U_OP_FUTEX_WAITV, sqe, 0, words, n, 0);
+  compat_set_flags(sqe, flags);
+}
+
+/* waitid: liburing 2.6 */
+static inline void compat_prep_waitid(struct io_uring_sqe *sqe, unsigned type,
+                                      int id, void *info, unsigned options,
+                                      unsigned flags) {
+  io_uring_prep_rw(U_OP_WAITID, sqe, id, NULL, type,
+                   (uint64_t)(uintptr_t)info);
+  sqe->file_index = options;
+  compat_set_flags(sqe, flags);
+}
+
+/* pipe2: liburing 2.12 */
+static inline void compat_prep_pipe(struct io_uring_sqe *sqe, int *fds,
+                                    unsigned flags, uint32_t index) {
+  io_uring_prep_rw(U_OP_PIPE, sqe, 0, fds, 0, 0);
+  compat_set_flags(sqe, flags);
+  sqe->file_index = index;
 }
 
 #endif

@@ -9,7 +9,6 @@
 */
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "uring.h"
 
@@ -33,12 +32,13 @@ static bool reserve(Ring *r) {
 }
 
 /* A completion of the raw layer; room was reserved. */
-static void keep(Ring *r, Op *op, int res, unsigned flags) {
+static RawCqe *keep(Ring *r, const struct io_uring_cqe *cqe) {
   RawCqe *c = &r->raw[(r->raw_head + r->raw_count++) % r->raw_size];
-  c->op = op;
-  c->res = res;
-  c->flags = flags;
-  op->queued++;
+  c->op = NULL;
+  c->data = message_data(cqe->user_data);
+  c->res = cqe->res;
+  c->flags = cqe->flags;
+  return c;
 }
 
 static void take(lua_State *L, Ring *r, const struct io_uring_cqe *cqe) {
@@ -46,6 +46,10 @@ static void take(lua_State *L, Ring *r, const struct io_uring_cqe *cqe) {
   Op *op;
   if ((tag & 0xff) == TAG_CANCEL)
     return;
+  if ((tag & 0xff) == TAG_MESSAGE) {
+    keep(r, cqe);
+    return;
+  }
   op = slab_find(&r->ops, (uint32_t)(tag >> 8) & SLAB_MAXSLOTS,
                  (uint32_t)(tag >> 32));
   if ((tag & 0xff) != TAG_OP || op == NULL || !(op->state & OP_KERNEL)) {
@@ -53,8 +57,10 @@ static void take(lua_State *L, Ring *r, const struct io_uring_cqe *cqe) {
     return;
   }
   r->stats.completed++;
-  if (op->state & OP_RAW)
-    keep(r, op, cqe->res, cqe->flags);
+  if (op->state & OP_RAW) {
+    keep(r, cqe)->op = op;
+    op->queued++;
+  }
   op_complete(L, op, cqe->res, cqe->flags);
 }
 
@@ -74,9 +80,9 @@ unsigned cqe_reap(lua_State *L, Ring *r) {
 
 /* Close what a completion owns that no script has seen. */
 void cqe_dispose(RawCqe *c) {
-  bool owns = c->op->kind == RES_FD || c->op->kind == RES_ACCEPT;
-  if (owns && c->res >= 0)
-    close(c->res);
+  if (c->op == NULL)
+    return;
+  result_dispose(c->op, c->res);
   c->op->state |= OP_TAKEN;
 }
 
@@ -86,12 +92,21 @@ typedef struct Cqe {
   int32_t res;
   uint32_t flags;
   uint64_t user_data;
+  bool message;
 } Cqe;
 
 enum { CQE_DATA = 1, CQE_VALUE = 2 };  /* user values */
 
-/* Push what set_data kept for the operation, or its user_data [-0, +1]. */
-static void push_data(lua_State *L, Ring *r, const Op *op) {
+/*
+** Push what set_data kept for the operation, or its user_data; of a message
+** its data [-0, +1].
+*/
+static void push_data(lua_State *L, Ring *r, const RawCqe *c) {
+  const Op *op = c->op;
+  if (op == NULL) {
+    lua_pushinteger(L, c->data);
+    return;
+  }
   ring_push(L, r);
   lua_getiuservalue(L, -1, RING_DATA);
   if (lua_rawgeti(L, -1, op->slot.index + 1) == LUA_TNIL) {
@@ -126,29 +141,13 @@ static RawCqe pop(Ring *r) {
 ** of them.
 */
 static void release(lua_State *L, Ring *r, Op *op) {
+  if (op == NULL)
+    return;
   op->state |= OP_TAKEN;
   if (--op->queued == 0 && !(op->state & OP_KERNEL)) {
     clear_data(L, r, op);
     op_drop(L, op, OP_RAW);
   }
-}
-
-/*
-** Push what the kernel wrote beside the number, or nil [-0, +1, e].  From a
-** copy: making a table may run a finaliser that closes the ring.
-*/
-static void push_value(lua_State *L, const RawCqe *c) {
-  const Op *op = c->op;
-  if (op->kind == RES_STATX && c->res >= 0) {
-    struct statx st = *op->statx;
-    statx_push(L, &st);
-  }
-  else if (op->kind == RES_ACCEPT && c->res >= 0) {
-    Addr peer = *op->addr;
-    addr_push(L, (const struct sockaddr *)&peer.sa, peer.len);
-  }
-  else
-    lua_pushnil(L);
 }
 
 /*
@@ -165,13 +164,16 @@ int cqe_push(lua_State *L, Ring *r) {
     return 1;
   }
   c = pop(r);
-  generation = c.op->slot.generation;
+  generation = c.op ? c.op->slot.generation : 0;
   cqe->res = c.res;
   cqe->flags = c.flags;
-  cqe->user_data = c.op->data64;
-  push_data(L, r, c.op);
+  cqe->user_data = c.op ? c.op->data64 : (uint64_t)c.data;
+  cqe->message = c.op == NULL;
+  push_data(L, r, &c);
   lua_setiuservalue(L, -2, CQE_DATA);
-  push_value(L, &c);
+  if (c.op == NULL)
+    return 1;
+  result_value(L, c.op, c.res);
   lua_setiuservalue(L, -2, CQE_VALUE);
   if (r->open && c.op->slot.generation == generation)
     release(L, r, c.op);
@@ -185,15 +187,19 @@ static int next_cqe(lua_State *L) {
   if (r->raw_count == 0)
     return 0;
   c = pop(r);
-  push_data(L, r, c.op);
+  push_data(L, r, &c);
   lua_pushinteger(L, c.res);
   lua_pushinteger(L, c.flags);
-  release(L, r, c.op);
-  return 3;
+  if (c.op == NULL)
+    return 3;
+  result_value(L, c.op, c.res);
+  if (r->open)
+    release(L, r, c.op);
+  return 4;
 }
 
 /*
-** for data, res, flags in ring:cqes() do ... end
+** for data, res, flags, value in ring:cqes() do ... end
 ** Everything that is ready; makes no object for each.
 */
 int l_cqe_each(lua_State *L) {
@@ -206,8 +212,10 @@ int l_cqe_each(lua_State *L) {
 }
 
 /*
-** Fields: res flags data user_data more notif buffer_id value; the last is
-** what the kernel filled in: a statx table, a peer's address.
+** Fields: res flags data user_data more notif buffer_id message value.
+** 'message' says that it is none of this ring's operations, but was sent by
+** msg_ring, or is the tag of a registered thing that is free now.  'value'
+** is what the kernel filled in: a statx table, a peer's address.
 */
 static int l_cqe_index(lua_State *L) {
   const Cqe *c = luaL_checkudata(L, 1, CQE_TYPE);
@@ -226,6 +234,8 @@ static int l_cqe_index(lua_State *L) {
     lua_pushboolean(L, (c->flags & IORING_CQE_F_NOTIF) != 0);
   else if (strcmp(key, "buffer_id") == 0 && (c->flags & IORING_CQE_F_BUFFER))
     lua_pushinteger(L, c->flags >> IORING_CQE_BUFFER_SHIFT);
+  else if (strcmp(key, "message") == 0)
+    lua_pushboolean(L, c->message);
   else if (strcmp(key, "value") == 0)
     lua_getiuservalue(L, 1, CQE_VALUE);
   else

@@ -9,6 +9,7 @@
 ** close(2) when the last has ended.  A raw number has no such protection.
 **
 ** The C object outlives the Lua object while operations use it.
+** Direct descriptors, which are slots of a ring, are in direct.c.
 */
 
 #include <errno.h>
@@ -37,16 +38,27 @@ static void fd_free(Fd *f) {
   free(f);
 }
 
+/* There is no descriptor any more; whoever waits for that goes on. */
+void fd_gone(Fd *f) {
+  f->state = FD_CLOSED;
+  link_remove(&f->direct);
+  while (!link_alone(&f->closers))
+    sched_wake(container(f->closers.next, Task, link), WOKE_NORMAL);
+}
+
 /* The last operation has ended, or there was none. */
 static void finish(Fd *f) {
   if (f->state == FD_CLOSING) {
-    f->error = close(f->fd) == 0 ? 0 : errno;
-    f->state = FD_CLOSED;
-    while (!link_alone(&f->closers))
-      sched_wake(container(f->closers.next, Task, link), WOKE_NORMAL);
+    if (f->ring)
+      f->error = fd_clear_slot(f->ring, (unsigned)f->fd);
+    else
+      f->error = close(f->fd) == 0 ? 0 : errno;
+    fd_gone(f);
   }
-  if (!f->owned)
+  if (!f->owned) {
+    link_remove(&f->direct);
     fd_free(f);
+  }
 }
 
 /* In a child of fork the operations are the parent's: forget them. */
@@ -80,6 +92,12 @@ void fd_unuse(FdUse *use) {
     finish(f);
 }
 
+/* An operation was prepared that closes it: no new ones from now on. */
+void fd_closing(Fd *f) {
+  if (f->state == FD_OPEN)
+    f->state = FD_CLOSING;
+}
+
 /*
 ** Begin to close; nothing happens when it was begun before.  Returns whether
 ** the descriptor is closed now.
@@ -104,7 +122,7 @@ static Fd **box_check(lua_State *L, int arg) {
 
 /* Push an object without a descriptor: -> fd */
 static int l_fd_empty(lua_State *L) {
-  Fd **box = lua_newuserdatauv(L, sizeof *box, 0), *f;
+  Fd **box = lua_newuserdatauv(L, sizeof *box, 1), *f;
   *box = NULL;
   luaL_setmetatable(L, FD_TYPE);
   f = *box = calloc(1, sizeof *f);
@@ -116,6 +134,7 @@ static int l_fd_empty(lua_State *L) {
   f->fork_count = fork_count;
   link_init(&f->uses);
   link_init(&f->closers);
+  link_init(&f->direct);
   return 1;
 }
 
@@ -172,7 +191,8 @@ static Fd *check(lua_State *L, int arg) {
   return f;
 }
 
-static Fd *check_open(lua_State *L, int arg) {
+/* The Fd at 'arg', which is open or closing [e]. */
+Fd *fd_check(lua_State *L, int arg) {
   Fd *f = check(L, arg);
   if (f->state == FD_CLOSED || f->state == FD_DETACHED)
     closed_error(L, arg, f);
@@ -213,7 +233,7 @@ static bool ask_method(lua_State *L, int arg, int *fd) {
 ** file, or an object with a method getfd, fileno or pollfd, which may run
 ** any Lua code: read such an argument before any pointer is taken.
 */
-int fd_arg(lua_State *L, int arg, Fd **own) {
+static int any_arg(lua_State *L, int arg, Fd **own) {
   int fd, type = lua_type(L, arg);
   luaL_Stream *file;
   *own = NULL;
@@ -222,7 +242,7 @@ int fd_arg(lua_State *L, int arg, Fd **own) {
     return check_number(L, arg, arg);
   }
   if (type == LUA_TUSERDATA && fd_test(L, arg) != NULL) {
-    *own = check_open(L, arg);
+    *own = fd_check(L, arg);
     return (*own)->fd;
   }
   file = type == LUA_TUSERDATA ? luaL_testudata(L, arg, LUA_FILEHANDLE) : NULL;
@@ -235,27 +255,52 @@ int fd_arg(lua_State *L, int arg, Fd **own) {
   return luaL_typeerror(L, arg, "descriptor");
 }
 
+/* Raise unless the direct descriptor 'f' is of the ring. */
+void fd_check_ring(lua_State *L, int arg, const Ring *r, const Fd *f) {
+  luaL_argcheck(L, f->ring == r, arg,
+                "direct descriptor of another ring");
+}
+
+/* The same, or a direct descriptor of the ring, which has own->ring [e]. */
+int fd_arg_any(lua_State *L, int arg, const Ring *r, Fd **own) {
+  int fd = any_arg(L, arg, own);
+  if (*own && (*own)->ring)
+    fd_check_ring(L, arg, r, *own);
+  return fd;
+}
+
+/* The descriptor at 'arg', which must not be a direct one [e]. */
+int fd_arg(lua_State *L, int arg, Fd **own) {
+  int fd = any_arg(L, arg, own);
+  luaL_argcheck(L, *own == NULL || (*own)->ring == NULL, arg,
+    "direct descriptor: only operations of its ring can use it (fd:install "
+    "makes an ordinary one)");
+  return fd;
+}
+
 /* uring.fd(number) -> fd; adopts an open descriptor */
 static int l_fd_new(lua_State *L) {
   fd_push(L, state_get(L), (int)args_int(L, 1, 0, INT32_MAX));
   return 1;
 }
 
-/* fd:fileno() -> integer */
+/* fd:fileno() -> integer; a direct descriptor has none: fd:slot() */
 static int l_fd_fileno(lua_State *L) {
-  lua_pushinteger(L, check_open(L, 1)->fd);
+  Fd *own;
+  lua_pushinteger(L, fd_arg(L, 1, &own));
   return 1;
 }
 
-/* fd:detach() -> integer, which the caller owns from now on */
+/* fd:detach() -> number or slot, which the caller owns from now on */
 static int l_fd_detach(lua_State *L) {
   State *S = state_get(L);
-  Fd *f = check_open(L, 1);
+  Fd *f = fd_check(L, 1);
   disown(f);
   if (f->count > 0 || f->state == FD_CLOSING)
     return luaL_error(L, "fd %d is in use by %d operation%s", f->fd,
                       (int)f->count, f->count == 1 ? "" : "s");
   f->state = FD_DETACHED;
+  link_remove(&f->direct);
   if (S->debug)
     f->closed = place(L);
   lua_pushinteger(L, f->fd);
@@ -266,7 +311,7 @@ static int l_fd_detach(lua_State *L) {
 static int close_result(lua_State *L, Fd *f) {
   char what[24];
   if (f->error != 0) {
-    snprintf(what, sizeof what, "fd %d", f->fd);
+    snprintf(what, sizeof what, "%s %d", f->ring ? "slot" : "fd", f->fd);
     return err_fail(L, f->error, "close", what);
   }
   lua_pushboolean(L, 1);
@@ -345,14 +390,16 @@ static int l_fd_tostring(lua_State *L) {
   if (f == NULL || f->fd < 0)
     lua_pushliteral(L, FD_TYPE " (closed)");
   else
-    lua_pushfstring(L, FD_TYPE " (%d%s)", f->fd, states[f->state]);
+    lua_pushfstring(L, FD_TYPE " (%s%d%s)", f->ring ? "direct " : "", f->fd,
+                    states[f->state]);
   return 1;
 }
 
 /* fd:isopen() -> boolean */
 static int l_fd_isopen(lua_State *L) {
   Fd *f = *box_check(L, 1);
-  lua_pushboolean(L, f != NULL && f->state == FD_OPEN);
+  lua_pushboolean(L, f != NULL && f->state == FD_OPEN &&
+                     (f->ring == NULL || f->ring->open));
   return 1;
 }
 

@@ -100,14 +100,6 @@ static void unuse(Op *op) {
   fd_unuse(&op->use[1]);
 }
 
-/* Close what a successful result owns and nobody took. */
-static void dispose(Op *op) {
-  bool owns = op->kind == RES_FD || op->kind == RES_ACCEPT;
-  if (owns && (op->state & OP_DONE) && !(op->state & OP_TAKEN) &&
-      op->res >= 0)
-    close(op->res);
-}
-
 static void release_memory(Op *op) {
   if (op->pooled)
     pool_put(&op->ring->pool, op->block);
@@ -123,7 +115,8 @@ static void release_memory(Op *op) {
 }
 
 static void op_free(lua_State *L, Op *op) {
-  dispose(op);
+  if ((op->state & OP_DONE) && !(op->state & OP_TAKEN))
+    result_dispose(op, op->res);
   unuse(op);
   if (op->anchored)
     unanchor(L, op);
@@ -186,9 +179,21 @@ void op_unload(lua_State *L, Op *op) {
   op->path = NULL;
   op->addr = NULL;
   op->statx = NULL;
+  op->out = NULL;
+  op->place = 0;
+  op->fixed = false;
   op->fd = -1;
   op->def = NULL;
   op->kind = RES_COUNT;
+}
+
+/* Fill the entry; what was in it is cleared already. */
+void op_prep(Op *op, struct io_uring_sqe *sqe, const Args *a) {
+  op->def->prep(sqe, a);
+  if (a->fixed)
+    sqe->flags |= IOSQE_FIXED_FILE;
+  op->fixed = (sqe->flags & IOSQE_FIXED_FILE) != 0;
+  sqe->user_data = op_tag(op);
 }
 
 /*
@@ -205,8 +210,9 @@ struct io_uring_sqe *op_submit(lua_State *L, Op *op, const Args *a) {
     return NULL;
   }
   if (op->def)
-    op->def->prep(sqe, a);
-  sqe->user_data = op_tag(op);
+    op_prep(op, sqe, a);
+  else
+    sqe->user_data = op_tag(op);
   return sqe;
 }
 
@@ -230,6 +236,7 @@ void op_complete(lua_State *L, Op *op, int res, unsigned flags) {
     op->res = res;
     op->flags = flags;
     op->state |= OP_DONE;
+    result_effect(op);
     if (op->task)
       sched_wake(op->task, WOKE_NORMAL);
   }
@@ -268,11 +275,12 @@ void op_abandon(lua_State *L, Op *op) {
 const char *op_what(const Op *op, char *out, size_t size) {
   if (op->path)
     return op->path;
-  if (op->addr && op->kind != RES_ACCEPT)
+  if (op->addr && op->kind != RES_ACCEPT && op->kind != RES_ACCEPT_DIRECT &&
+      op->kind != RES_NAME)
     addr_text((const struct sockaddr *)&op->addr->sa, op->addr->len, out,
               size);
   else if (op->fd >= 0)
-    snprintf(out, size, "fd %d", op->fd);
+    snprintf(out, size, "%s %d", op->fixed ? "slot" : "fd", op->fd);
   else
     return NULL;
   return out;
@@ -282,40 +290,6 @@ const char *op_what(const Op *op, char *out, size_t size) {
 static int failure(lua_State *L, const Op *op, int code) {
   char what[ADDR_TEXT];
   return err_fail(L, code, op->def->name, op_what(op, what, sizeof what));
-}
-
-static int push_fd(lua_State *L, State *S, Op *op) {
-  Fd *f = fd_push(L, S, -1);  /* may raise: the number is still the op's */
-  fd_own(L, S, f, op->res);
-  op->state |= OP_TAKEN;
-  return 1;
-}
-
-/* Push a successful result [-0, +1..2, e]. */
-static int success(lua_State *L, State *S, Op *op) {
-  switch (op->kind) {
-    case RES_DONE: case RES_TIMEOUT:
-      lua_pushboolean(L, 1);
-      return 1;
-    case RES_DATA:
-      if (op->pooled)
-        lua_pushlstring(L, op->block->data, (size_t)op->res);
-      else
-        lua_pushinteger(L, op->res);
-      return 1;
-    case RES_FD:
-      return push_fd(L, S, op);
-    case RES_ACCEPT:
-      push_fd(L, S, op);
-      addr_push(L, (const struct sockaddr *)&op->addr->sa, op->addr->len);
-      return 2;
-    case RES_STATX:
-      statx_push(L, op->statx);
-      return 1;
-    default:
-      lua_pushinteger(L, op->res);
-      return 1;
-  }
 }
 
 /*
@@ -330,7 +304,7 @@ int op_result(lua_State *L, State *S, Op *op) {
     return 2;
   }
   if (op->res >= 0 || (op->kind == RES_TIMEOUT && op->res == -ETIME))
-    return success(L, S, op);
+    return result_push(L, S, op);
   return failure(L, op, err_normal(-op->res));
 }
 
@@ -352,8 +326,8 @@ static int l_op_call(lua_State *L) {
   op_reserve(L, r);
   args_settle(L, &a);
   ring_usable(L, r);
-  if (def->opcode == IORING_OP_CLOSE && a.own[0])
-    return fd_await_close(L, S, a.own[0]);
+  if (def->opcode == IORING_OP_CLOSE && (a.own[0] || a.own[1]))
+    return fd_await_close(L, S, a.own[a.own[0] == NULL]);
   if (!op_known(r, def))
     return op_unsupported(L, def);
   for (int i = 0; i < 2; i++)
@@ -391,13 +365,18 @@ static int l_op_supported(lua_State *L) {
   return 1;
 }
 
+/* Push the function for a row [-0, +1, e]. */
+void op_push(lua_State *L, State *S, const OpDef *def) {
+  lua_pushlightuserdata(L, S);
+  lua_pushlightuserdata(L, (void *)(uintptr_t)def);
+  lua_pushcclosure(L, l_op_call, 2);
+}
+
 /* The table core.op: a function for each row. */
 void op_open(lua_State *L, State *S) {
   lua_createtable(L, 0, (int)op_count + 1);
   for (unsigned i = 0; i < op_count; i++) {
-    lua_pushlightuserdata(L, S);
-    lua_pushlightuserdata(L, (void *)(uintptr_t)&op_defs[i]);
-    lua_pushcclosure(L, l_op_call, 2);
+    op_push(L, S, &op_defs[i]);
     lua_setfield(L, -2, op_defs[i].name);
   }
   lua_pushlightuserdata(L, S);

@@ -159,6 +159,23 @@ int ring_wait(Ring *r, unsigned want, int64_t timeout) {
   return rc;
 }
 
+/*
+** Keep memory alive until the ring is closed; false when there is none to
+** note that.
+*/
+bool ring_keep(Ring *r, Block *b) {
+  Block **kept;
+  for (unsigned i = 0; i < r->nkept; i++)
+    if (r->kept[i] == b)
+      return true;
+  kept = realloc(r->kept, (r->nkept + 1) * sizeof *kept);
+  if (kept == NULL)
+    return false;
+  r->kept = kept;
+  r->kept[r->nkept++] = block_hold(b);
+  return true;
+}
+
 /* ---- closing ------------------------------------------------------------ */
 
 /* The n-th slot's operation if it has 'state' bits, or NULL. */
@@ -237,6 +254,7 @@ static void leak(lua_State *L, Ring *r) {
     }
   }
   slab_init(&r->ops, sizeof(Op));
+  r->nkept = r->nfixed = 0;
   r->anchors = LUA_NOREF;
   snprintf(text, sizeof text, "uring: %u operation%s did not end before the "
     "ring was closed; memory leaked", r->active, r->active == 1 ? "" : "s");
@@ -265,6 +283,13 @@ static void free_tables(lua_State *L, Ring *r) {
   if (r->probe)
     io_uring_free_probe(r->probe);
   r->probe = NULL;
+  for (unsigned i = 0; i < r->nfixed; i++)
+    if (r->fixed[i])
+      block_release(r->fixed[i]);
+  free(r->fixed);
+  for (unsigned i = 0; i < r->nkept; i++)
+    block_release(r->kept[i]);
+  free(r->kept);
   luaL_unref(L, LUA_REGISTRYINDEX, r->anchors);
 }
 
@@ -297,7 +322,7 @@ void ring_close(lua_State *L, int index, int64_t patience) {
   drain(L, r, patience);
   forget_tasks(L, r, index);
   if (r->active > 0)
-    leak(L, r);
+    leak(L, r);  /* may still use provided buffers, too */
   release_results(L, r);
   io_uring_queue_exit(&r->uring);
   free_tables(L, r);

@@ -155,6 +155,7 @@ static void init_fields(Ring *r, State *S) {
   link_init(&r->cancels);
   link_init(&r->backlog);
   link_init(&r->ready);
+  link_init(&r->directs);
 }
 
 /* Push a closed ring with its tables [-0, +1, e]. */

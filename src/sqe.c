@@ -147,8 +147,9 @@ static int l_sqe_prep(lua_State *L) {
   compat_clear_sqe(s->sqe, s->ring->sqe_size);  /* a NOP, should it raise */
   s->sqe->user_data = op_tag(s->op);
   op_load(L, s->op, def, &a);
-  def->prep(s->sqe, &a);
-  s->sqe->user_data = op_tag(s->op);
+  op_prep(s->op, s->sqe, &a);
+  if (def->opcode == IORING_OP_CLOSE && (a.own[0] || a.own[1]))
+    fd_closing(a.own[a.own[0] == NULL]);
   lua_settop(L, 1);
   return 1;
 }
@@ -159,6 +160,8 @@ static int l_sqe_set_flags(lua_State *L) {
   unsigned flags = (unsigned)args_int(L, 2, 0, 255);
   luaL_argcheck(L, !(flags & IOSQE_CQE_SKIP_SUCCESS), 2,
                 "IOSQE_CQE_SKIP_SUCCESS: every operation needs its result");
+  if (s->op->fixed)  /* the number is a slot, and must not be taken for */
+    flags |= IOSQE_FIXED_FILE;           /* an ordinary descriptor */
   s->sqe->flags = (uint8_t)flags;
   lua_settop(L, 1);
   return 1;

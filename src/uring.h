@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -31,6 +32,7 @@ typedef struct OpDef OpDef;
 typedef struct Task Task;
 typedef struct Fd Fd;
 typedef struct Block Block;
+typedef struct Args Args;
 
 #define RING_TYPE "uring.ring"
 #define SQE_TYPE "uring.sqe"
@@ -196,6 +198,8 @@ typedef enum { FD_OPEN, FD_CLOSING, FD_CLOSED, FD_DETACHED } FdState;
 */
 struct Fd {
   int fd;              /* the number; kept for messages once closed */
+  Ring *ring;          /* of a direct one, whose number is a slot; or NULL */
+  Link direct;         /* in Ring.directs */
   FdState state;
   bool owned;          /* a Lua object refers to it */
   unsigned count;      /* operations prepared or in flight */
@@ -215,13 +219,27 @@ typedef struct FdUse {
 
 Fd *fd_push(lua_State *L, State *S, int fd);
 void fd_own(lua_State *L, State *S, Fd *f, int fd);
+void fd_gone(Fd *f);
+void fd_closing(Fd *f);
 Fd *fd_test(lua_State *L, int arg);
+Fd *fd_check(lua_State *L, int arg);
+void fd_check_ring(lua_State *L, int arg, const Ring *r, const Fd *f);
 int fd_arg(lua_State *L, int arg, Fd **own);
+int fd_arg_any(lua_State *L, int arg, const Ring *r, Fd **own);
 void fd_use(Fd *f, FdUse *use, Op *op);
 void fd_unuse(FdUse *use);
 int fd_close(Fd *f);
 int fd_await_close(lua_State *L, State *S, Fd *f);
 void fd_open(lua_State *L, State *S);
+
+/* ---- direct.c --------------------------------------------------------- */
+
+Fd *fd_push_direct(lua_State *L, Ring *r);
+void fd_own_direct(lua_State *L, Fd *f, unsigned slot);
+int fd_clear_slot(Ring *r, unsigned slot);
+void fd_replaced(Ring *r, unsigned slot, unsigned n);
+int fd_arg_direct(lua_State *L, int arg, const Ring *r, Fd **own);
+void direct_open(lua_State *L, State *S);
 
 /* ---- addr.c ----------------------------------------------------------- */
 
@@ -244,6 +262,26 @@ unsigned statx_mask(lua_State *L, int arg, unsigned def);
 void statx_push(lua_State *L, const struct statx *st);
 void statx_open(lua_State *L, State *S);
 
+/* ---- forms.c ---------------------------------------------------------- */
+
+#define MAX_WAITV 128  /* futexes of one futex_waitv */
+
+/* struct open_how, which not every header has */
+typedef struct OpenHow {
+  uint64_t flags, mode, resolve;
+} OpenHow;
+
+void form_open_how(lua_State *L, int arg, Args *a);
+void form_event(lua_State *L, int arg, Args *a);
+void form_fds(lua_State *L, int arg, Args *a);
+void form_waitv(lua_State *L, int arg, Args *a);
+void form_settle_waitv(lua_State *L, Args *a);
+void form_own_waitv(lua_State *L, Op *op, const Args *a);
+void form_option(lua_State *L, int arg, bool raw, Args *a);
+int form_ctl(lua_State *L, int arg);
+void form_push_siginfo(lua_State *L, const void *info);
+void form_push_events(lua_State *L, const struct epoll_event *ev, int n);
+
 /* ---- sock.c ----------------------------------------------------------- */
 
 void sock_open(lua_State *L, State *S);
@@ -254,14 +292,22 @@ void sys_open(lua_State *L, State *S);
 
 /* ---- args.c ----------------------------------------------------------- */
 
+/* What poll_update does to the record of the other operation. */
+typedef struct Renewal {
+  uint64_t target;     /* its user_data */
+  uint64_t data;       /* its new data64 */
+  bool renew;          /* there is one */
+} Renewal;
+
 /*
 ** The arguments of one operation, as read from the Lua stack.  Pointers go
 ** into Lua values until args_own has copied or counted what must outlive
 ** the call.  Only 'name' is not cleared before reading.
 */
-typedef struct Args {
+struct Args {
   int fd, fd2;
   Fd *own[2];          /* the objects behind fd and fd2 */
+  bool fixed, fixed2;  /* fd, fd2 is a slot of the ring's table */
   const char *path[2];
   Block *block;        /* memory behind buf */
   void *buf;
@@ -271,10 +317,19 @@ typedef struct Args {
   int list;            /* stack index of a list of buffers or strings */
   struct iovec *iov;
   unsigned niov;
-  uint64_t offset, length;
-  unsigned flags, mode, mask, count;
+  uint64_t offset, offset2, length;
+  unsigned flags, flags2, mode, mask, count;
+  uint32_t slot;       /* for a new descriptor: slot + 1, or U_SLOT_ALLOC */
+  unsigned index;      /* of a registered buffer, or a group of buffers */
   int how, domain, type, protocol;
-  uint64_t target;     /* user_data of another operation */
+  uint64_t target;     /* user_data of another operation, or a message */
+  bool renew;          /* that one gets newdata as its data64 */
+  uint64_t newdata;
+  const void *temp;    /* a structure for the kernel to read ... */
+  size_t tempsize;     /* ... of so many bytes */
+  int waitv;           /* stack index of the buffers that it points to */
+  size_t at;           /* where buf begins in the buffer */
+  void *out;           /* a structure for the kernel to fill */
   struct statx *statx;
   struct sockaddr *addr; /* to connect to, or room for the peer's */
   socklen_t *addrlen;    /* room for its length */
@@ -283,12 +338,19 @@ typedef struct Args {
   struct __kernel_timespec *ts;
   struct __kernel_timespec time;
   Addr name;
-} Args;
+  union {              /* what temp points to, when it is small */
+    OpenHow how;
+    struct epoll_event event;
+    int number;
+    unsigned char bytes[80];
+  } form;
+};
 
 void args_read(lua_State *L, const OpDef *def, int first, Ring *r, bool raw,
                Args *a);
 void args_settle(lua_State *L, Args *a);
-bool args_own(lua_State *L, Op *op, Args *a);
+void args_buffer(lua_State *L, int arg, bool raw, Args *a);
+void args_data(lua_State *L, int arg, Args *a);
 lua_Integer args_int(lua_State *L, int arg, lua_Integer low,
                      lua_Integer high);
 lua_Integer args_optint(lua_State *L, int arg, lua_Integer def,
@@ -297,6 +359,10 @@ int64_t args_seconds(lua_State *L, int arg);
 int64_t args_optseconds(lua_State *L, int arg, int64_t def);
 
 #define MAX_U32 0xffffffffLL
+
+/* ---- own.c ------------------------------------------------------------ */
+
+bool args_own(lua_State *L, Op *op, Args *a);
 
 /* ---- ops.def, sqe.c --------------------------------------------------- */
 
@@ -308,7 +374,18 @@ typedef enum {
   RES_FD,              /* a new descriptor: an Fd object */
   RES_ACCEPT,          /* the same, and the peer's address */
   RES_STATX,           /* a table */
-  RES_TIMEOUT          /* true, although the kernel says ETIME */
+  RES_TIMEOUT,         /* true, although the kernel says ETIME */
+  RES_DIRECT,          /* a new descriptor in the ring's table: an Fd */
+  RES_ACCEPT_DIRECT,   /* the same, and the peer's address */
+  RES_PIPE,            /* two new descriptors: the read and the write end */
+  RES_PIPE_DIRECT,     /* the same, in the ring's table */
+  RES_SLOTS,           /* descriptors put into the table: a list of Fds */
+  RES_OPTION,          /* of a socket: an integer, a string, or a count */
+  RES_NAME,            /* an address */
+  RES_EVENTS,          /* a list of epoll events */
+  RES_SIGINFO,         /* a table; false when no child has changed */
+  RES_INDEX,           /* a place in a list, counted from 1 */
+  RES_UPDATE           /* true; gives another operation new data */
 } ResultKind;
 
 struct OpDef {
@@ -356,6 +433,8 @@ struct Op {
   uint8_t kind;        /* ResultKind */
   bool pooled;         /* block belongs to the ring's pool */
   bool anchored;       /* has a value in the ring's anchor table */
+  bool fixed;          /* works on a slot of the ring's table */
+  uint32_t place;      /* for a new descriptor, Args.slot */
   int32_t res;
   uint32_t flags;
   uint32_t number;     /* place in the submission queue */
@@ -363,6 +442,8 @@ struct Op {
   const char *path;    /* likewise */
   const Addr *addr;    /* likewise, or the peer of an accept */
   struct statx *statx;
+  void *out;           /* Args.out */
+  unsigned nout;       /* structures there */
   uint64_t data64;     /* set_data64 */
   FdUse use[2];
   Link cancels;        /* in Ring.cancels */
@@ -382,6 +463,7 @@ void op_load(lua_State *L, Op *op, const OpDef *def, Args *a);
 void op_unload(lua_State *L, Op *op);
 void *op_alloc(Op *op, size_t size);
 struct io_uring_sqe *op_submit(lua_State *L, Op *op, const Args *a);
+void op_prep(Op *op, struct io_uring_sqe *sqe, const Args *a);
 void op_complete(lua_State *L, Op *op, int res, unsigned flags);
 void op_cancel(Op *op);
 void op_drop(lua_State *L, Op *op, int holder);
@@ -391,18 +473,40 @@ int op_unsupported(lua_State *L, const OpDef *def);
 int op_closing(lua_State *L, const OpDef *def, const Fd *f);
 const char *op_what(const Op *op, char *out, size_t size);
 uint64_t op_tag(const Op *op);
+void op_push(lua_State *L, State *S, const OpDef *def);
 void op_open(lua_State *L, State *S);
+
+/* ---- result.c --------------------------------------------------------- */
+
+void result_effect(Op *op);
+void result_dispose(const Op *op, int res);
+int result_push(lua_State *L, State *S, Op *op);
+void result_value(lua_State *L, const Op *op, int res);
 
 /* ---- cqe.c ------------------------------------------------------------ */
 
 /*
 ** user_data of everything we submit: generation (32) | slot (24) | kind (8).
+** What a script sends to a ring, or has it say when a registered thing is
+** free, is a number of 56 bits before the kind: it cannot name an operation.
 */
 enum { TAG_OP = 1, TAG_CANCEL = 2, TAG_MESSAGE = 3 };
 
+#define MESSAGE_MAX ((INT64_C(1) << 55) - 1)
+#define MESSAGE_MIN (-MESSAGE_MAX - 1)
+
+static inline uint64_t message_tag(int64_t data) {
+  return (uint64_t)data << 8 | TAG_MESSAGE;
+}
+
+static inline int64_t message_data(uint64_t tag) {
+  return (int64_t)tag >> 8;
+}
+
 /* A completion of the raw layer, off the kernel's queue. */
 typedef struct RawCqe {
-  Op *op;
+  Op *op;              /* NULL for a message */
+  int64_t data;        /* of a message */
   int32_t res;
   uint32_t flags;
 } RawCqe;
@@ -437,6 +541,11 @@ struct Ring {
   RawCqe *raw;         /* circular queue of the raw layer */
   unsigned raw_head, raw_count, raw_size;
   struct io_uring_probe *probe;
+  Link directs;        /* Fds of its table of descriptors */
+  Block **fixed;       /* registered buffers; NULL for a hole */
+  unsigned nfixed;
+  Block **kept;        /* memory the kernel may use until the end */
+  unsigned nkept;
   /* sched.c */
   Link ready;          /* tasks to resume, first come first served */
   unsigned nready;
@@ -454,6 +563,7 @@ void ring_usable(lua_State *L, const Ring *r);
 bool ring_dying(lua_State *L, const Ring *r);
 Ring *ring_check(lua_State *L, int arg);
 void ring_push(lua_State *L, const Ring *r);
+bool ring_keep(Ring *r, Block *b);
 Ring *ring_default(lua_State *L, State *S);
 void setup_open(lua_State *L, State *S);
 void ring_open(lua_State *L, State *S);

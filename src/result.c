@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT
+**
+** result.c - what the number of a completion means.
+**
+** One decoder for each kind of result; and, where a result owns something,
+** how to give it up when nobody takes it.
+*/
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "uring.h"
+
+/* The slot of a new direct descriptor: the kernel's choice, or ours. */
+static unsigned new_slot(const Op *op, int res) {
+  return op->place == U_SLOT_ALLOC ? (unsigned)res : op->place - 1;
+}
+
+/* ---- at the completion -------------------------------------------------- */
+
+/* Fds of slots that the kernel has emptied or filled anew are dead. */
+static void replace_slots(Op *op) {
+  const int *fds = op->out;
+  if (op->place == 0 || op->place == U_SLOT_ALLOC)
+    return;
+  if (op->kind != RES_SLOTS)
+    fd_replaced(op->ring, op->place - 1, op->kind == RES_PIPE_DIRECT ? 2 : 1);
+  else
+    for (unsigned i = 0; i < (unsigned)op->res; i++)
+      if (fds[i] != IORING_REGISTER_FILES_SKIP)
+        fd_replaced(op->ring, op->place - 1 + i, 1);
+}
+
+/* A descriptor was closed by an operation of its own. */
+static void forget_closed(Op *op) {
+  if (op->def->args[0] == 'H')
+    fd_replaced(op->ring, (unsigned)op->fd, 1);
+  else if (op->use[0].fd)
+    fd_gone(op->use[0].fd);
+}
+
+/* The other operation of a poll_update has new data from now on. */
+static void renew_data(const Op *op) {
+  const Renewal *n = op->out;
+  Op *target = slab_find(&op->ring->ops,
+    (uint32_t)(n->target >> 8) & SLAB_MAXSLOTS, (uint32_t)(n->target >> 32));
+  if (n->renew && target != NULL)
+    target->data64 = n->data;
+}
+
+/* What a result changes in this process before anybody asks for it. */
+void result_effect(Op *op) {
+  if (op->res < 0 || op->def == NULL)
+    return;
+  if (op->def->opcode != IORING_OP_MSG_RING)
+    replace_slots(op);
+  if (op->kind == RES_UPDATE)
+    renew_data(op);
+  if (op->def->opcode == IORING_OP_CLOSE)
+    forget_closed(op);
+}
+
+/* Give up what a successful result owns and nobody took. */
+void result_dispose(const Op *op, int res) {
+  const int *out = op->out;
+  if (res < 0)
+    return;
+  switch (op->kind) {
+    case RES_FD: case RES_ACCEPT:
+      close(res);
+      break;
+    case RES_DIRECT: case RES_ACCEPT_DIRECT:
+      fd_clear_slot(op->ring, new_slot(op, res));
+      break;
+    case RES_PIPE:
+      close(out[0]);
+      close(out[1]);
+      break;
+    case RES_PIPE_DIRECT:
+      fd_clear_slot(op->ring, (unsigned)out[0]);
+      fd_clear_slot(op->ring, (unsigned)out[1]);
+      break;
+    case RES_SLOTS:
+      for (int i = 0; op->place == U_SLOT_ALLOC && i < res; i++)
+        fd_clear_slot(op->ring, (unsigned)out[i]);
+      break;
+    default:
+      break;
+  }
+}
+
+/* ---- for a await -------------------------------------------------------- */
+
+/* Push the new descriptor [-0, +1, e]; raising leaves it to the operation. */
+static int push_fd(lua_State *L, State *S, Op *op) {
+  Fd *f = fd_push(L, S, -1);
+  fd_own(L, S, f, op->res);
+  op->state |= OP_TAKEN;
+  return 1;
+}
+
+static int push_direct(lua_State *L, Op *op) {
+  Fd *f = fd_push_direct(L, op->ring);
+  fd_own_direct(L, f, new_slot(op, op->res));
+  op->state |= OP_TAKEN;
+  return 1;
+}
+
+/* Both ends of a pipe; first the objects, which may raise. */
+static int push_pipe(lua_State *L, State *S, Op *op) {
+  const int *fds = op->out;
+  Fd *ends[2];
+  bool direct = op->kind == RES_PIPE_DIRECT;
+  for (int i = 0; i < 2; i++)
+    ends[i] = direct ? fd_push_direct(L, op->ring) : fd_push(L, S, -1);
+  for (int i = 0; i < 2; i++) {
+    if (direct)
+      fd_own_direct(L, ends[i], (unsigned)fds[i]);
+    else
+      fd_own(L, S, ends[i], fds[i]);
+  }
+  op->state |= OP_TAKEN;
+  return 2;
+}
+
+/* Descriptors in slots of the kernel's choice: a list of Fds; or a count. */
+static int push_slots(lua_State *L, Op *op) {
+  const int *slots = op->out;
+  if (op->place != U_SLOT_ALLOC) {
+    lua_pushinteger(L, op->res);
+    return 1;
+  }
+  lua_createtable(L, op->res, 0);
+  for (int i = 0; i < op->res; i++) {
+    fd_push_direct(L, op->ring);
+    lua_rawseti(L, -2, i + 1);
+  }
+  for (int i = 0; i < op->res; i++) {
+    lua_rawgeti(L, -1, i + 1);
+    fd_own_direct(L, fd_test(L, -1), (unsigned)slots[i]);
+    lua_pop(L, 1);
+  }
+  op->state |= OP_TAKEN;
+  return 1;
+}
+
+/* Bytes read: a string if the memory was borrowed, or their count. */
+static int push_data(lua_State *L, const Op *op) {
+  if (op->pooled)
+    lua_pushlstring(L, op->block->data, (size_t)op->res);
+  else
+    lua_pushinteger(L, op->res);
+  return 1;
+}
+
+/* An option's value; of a short one the kernel fills the first bytes. */
+static int push_option(lua_State *L, const Op *op) {
+  int n;
+  if (op->out == NULL)
+    return push_data(L, op);
+  memcpy(&n, op->out, sizeof n);
+  lua_pushinteger(L, n);
+  return 1;
+}
+
+/* From a copy, as result_value does. */
+static int push_peer(lua_State *L, const Op *op) {
+  Addr peer = *op->addr;
+  addr_push(L, (const struct sockaddr *)&peer.sa, peer.len);
+  return 1;
+}
+
+/* Push a successful result [-0, +1..2, e]. */
+int result_push(lua_State *L, State *S, Op *op) {
+  switch (op->kind) {
+    case RES_DONE: case RES_TIMEOUT: case RES_UPDATE:
+      lua_pushboolean(L, 1);
+      return 1;
+    case RES_DATA: return push_data(L, op);
+    case RES_FD: return push_fd(L, S, op);
+    case RES_DIRECT: return push_direct(L, op);
+    case RES_ACCEPT: return push_fd(L, S, op) + push_peer(L, op);
+    case RES_ACCEPT_DIRECT: return push_direct(L, op) + push_peer(L, op);
+    case RES_PIPE: case RES_PIPE_DIRECT: return push_pipe(L, S, op);
+    case RES_SLOTS: return push_slots(L, op);
+    case RES_OPTION: return push_option(L, op);
+    case RES_INDEX:
+      lua_pushinteger(L, op->res + 1);
+      return 1;
+    case RES_STATX: case RES_NAME: case RES_EVENTS: case RES_SIGINFO:
+      result_value(L, op, op->res);
+      return 1;
+    default:
+      lua_pushinteger(L, op->res);
+      return 1;
+  }
+}
+
+/* ---- for the raw layer -------------------------------------------------- */
+
+static void push_numbers(lua_State *L, const int *n, int count) {
+  lua_createtable(L, count, 0);
+  for (int i = 0; i < count; i++) {
+    lua_pushinteger(L, n[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+}
+
+/* Bytes at op->out that result_value reads. */
+static size_t out_bytes(const Op *op, int res) {
+  switch (op->kind) {
+    case RES_PIPE: case RES_PIPE_DIRECT: return 2 * sizeof(int);
+    case RES_SLOTS: return (size_t)res * sizeof(int);
+    case RES_EVENTS: return (size_t)res * sizeof(struct epoll_event);
+    default: return 0;
+  }
+}
+
+/*
+** Push what the kernel wrote beside the number, or nil [-0, +1, e].  From a
+** copy: making a table may run a finaliser that closes the ring.
+*/
+void result_value(lua_State *L, const Op *op, int res) {
+  const Ring *r = op->ring;
+  size_t size = res > 0 ? out_bytes(op, res) : 0;
+  int small[2], *copy = small;
+  lua_pushnil(L);
+  if (res < 0)
+    return;
+  if (op->kind == RES_PIPE || op->kind == RES_PIPE_DIRECT)
+    memcpy(small, op->out, sizeof small);
+  else if (size > 0) {
+    copy = lua_newuserdatauv(L, size, 0);
+    lua_replace(L, -2);
+    if (!r->open)
+      return;
+    memcpy(copy, op->out, size);
+  }
+  switch (op->kind) {
+    case RES_STATX: {
+      struct statx st = *op->statx;
+      statx_push(L, &st);
+      break;
+    }
+    case RES_ACCEPT: case RES_ACCEPT_DIRECT: case RES_NAME:
+      push_peer(L, op);
+      break;
+    case RES_PIPE: case RES_PIPE_DIRECT: push_numbers(L, copy, 2); break;
+    case RES_SLOTS: push_numbers(L, copy, res); break;
+    case RES_EVENTS:
+      form_push_events(L, (const struct epoll_event *)(void *)copy, res);
+      break;
+    case RES_OPTION:
+      if (op->out == NULL)
+        return;
+      push_option(L, op);
+      break;
+    case RES_SIGINFO: form_push_siginfo(L, op->out); break;
+    default: return;
+  }
+  lua_replace(L, -2);
+}
