@@ -115,12 +115,13 @@ end
 function helper.run(f, seconds)
   local task = core.spawn(f)
   local late
-  local timer <close> = core.timer(seconds or 10, function()
+  local timer = core.timer(seconds or 10, function()
     late = ("still waiting (%s) after %g s: %s"):format(task:waiting(), seconds or 10,
       task:traceback())
     task:interrupt(late)
   end)
   local results = table.pack(pcall(task.join, task))
+  timer:cancel()
   if late then error(late, 0) end
   if not results[1] then
     local err = results[2]
