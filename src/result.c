@@ -48,16 +48,24 @@ static void renew_data(const Op *op) {
     target->data64 = n->data;
 }
 
+/* A close that fails has closed, too, unless it was not carried out. */
+static bool has_closed(const Op *op) {
+  return op->def->opcode == IORING_OP_CLOSE && op->res != -ECANCELED &&
+         op->res != -EINVAL;
+}
+
 /* What a result changes in this process before anybody asks for it. */
 void result_effect(Op *op) {
-  if (op->res < 0 || op->def == NULL)
+  if (op->def == NULL)
+    return;
+  if (has_closed(op))
+    forget_closed(op);
+  if (op->res < 0)
     return;
   if (op->def->opcode != IORING_OP_MSG_RING)
     replace_slots(op);
   if (op->kind == RES_UPDATE)
     renew_data(op);
-  if (op->def->opcode == IORING_OP_CLOSE)
-    forget_closed(op);
 }
 
 /* Give up what a successful result owns and nobody took. */
