@@ -61,7 +61,7 @@ static State *new_state(lua_State *L) {
   S->rings = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_pushboolean(L, 0);
   S->keep = luaL_ref(L, LUA_REGISTRYINDEX);
-  S->on_end = S->on_cancel = LUA_NOREF;
+  S->on_end = S->on_cancel = S->waiter = LUA_NOREF;
   return S;
 }
 
@@ -70,7 +70,7 @@ int luaopen_uring_core(lua_State *L) {
   static void (*const units[])(lua_State *, State *) = {
     err_open, const_open, buf_open, fd_open, addr_open, statx_open,
     sock_open, sys_open, sqe_open, cqe_open, op_open, ring_open, setup_open, timer_open,
-    task_open, direct_open
+    task_open, coro_open, direct_open
   };
   State *S;
   luaL_checkversion(L);

@@ -50,7 +50,7 @@ void sched_ready(lua_State *L, State *S) {
     return;
   if (t->cancelled)
     raise_cancel(L, t);
-  if (t->co != L && lua_isyieldable(L))
+  if (t->leaf != NULL && t->leaf != L && lua_isyieldable(L))
     luaL_error(L, "cannot wait inside a coroutine of the standard library: "
       "make it with uring.coroutine, or call uring.coroutine.install()");
 }
@@ -71,7 +71,7 @@ Ring *sched_ring(lua_State *L, State *S) {
 /* The running task if it can yield here and now, or NULL. */
 Task *sched_yielder(lua_State *L, State *S) {
   Task *t = S->task;
-  return t != NULL && t->co == L && lua_isyieldable(L) ? t : NULL;
+  return t != NULL && t->leaf == L && lua_isyieldable(L) ? t : NULL;
 }
 
 /*
@@ -80,7 +80,7 @@ Task *sched_yielder(lua_State *L, State *S) {
 */
 Task *sched_resumed(lua_State *L, State *S) {
   Task *t = S->task;
-  return t != NULL && t->co == L ? t : NULL;
+  return t != NULL && t->leaf == L ? t : NULL;
 }
 
 /* ---- parking and waking ------------------------------------------------- */
@@ -105,6 +105,8 @@ int sched_park(lua_State *L, Task *t, WaitKind wait, int64_t until,
 /* Put a task on the ready queue of its ring. */
 static void make_ready(Task *t) {
   t->state = TASK_READY;
+  if (t->here)
+    return;
   link_append(&t->ring->ready, &t->link);
   t->ring->nready++;
 }
@@ -357,7 +359,11 @@ static int resume_first(lua_State *L, Ring *r) {
   link_remove(&t->link);
   r->nready--;
   r->stats.resumes++;
-  t->nargs = 0;
+  t->inward = t->leaf != t->co;
+  if (t->inward)
+    nargs = 0;                 /* the values are on the leaf's stack */
+  else
+    t->nargs = 0;
   t->state = TASK_RUNNING;
   if (S->torture)
     lua_gc(L, LUA_GCCOLLECT);

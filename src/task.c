@@ -61,6 +61,20 @@ static int l_task_main(lua_State *L) {
   return maink(L, status, 0);
 }
 
+/* Push a new task with an empty coroutine [-0, +1, e]. */
+static Task *new_task(lua_State *L) {
+  Task *t = lua_newuserdatauv(L, sizeof *t, TASK_VALUES);
+  memset(t, 0, sizeof *t);
+  link_init(&t->link);
+  link_init(&t->joiners);
+  t->timer.kind = TIMER_TASK;
+  t->state = TASK_LOST;
+  luaL_setmetatable(L, TASK_TYPE);
+  t->co = t->leaf = lua_newthread(L);
+  lua_setiuservalue(L, -2, TASK_CO);
+  return t;
+}
+
 /* Make a task for the function and arguments from 'first' to the top. */
 static int spawn(lua_State *L, Ring *r, int first) {
   State *S = r->state;
@@ -68,15 +82,8 @@ static int spawn(lua_State *L, Ring *r, int first) {
   Task *t;
   lua_State *co;
   luaL_checktype(L, first, LUA_TFUNCTION);
-  t = lua_newuserdatauv(L, sizeof *t, TASK_VALUES);
-  memset(t, 0, sizeof *t);
-  link_init(&t->link);
-  link_init(&t->joiners);
-  t->timer.kind = TIMER_TASK;
-  t->state = TASK_LOST;
-  luaL_setmetatable(L, TASK_TYPE);
-  t->co = co = lua_newthread(L);
-  lua_setiuservalue(L, -2, TASK_CO);
+  t = new_task(L);
+  co = t->co;
   luaL_checkstack(L, n + 3, "too many arguments");
   if (!lua_checkstack(co, n + LUA_MINSTACK))
     return luaL_error(L, "too many arguments");
@@ -244,13 +251,8 @@ static int l_yield(lua_State *L) {
   return 1;
 }
 
-static int parkk(lua_State *L, int status, lua_KContext ctx) {
-  Task *self = sched_resumed(L, state_get(L));
-  (void)status;
-  if (self == NULL) {
-    lua_settop(L, 0);  /* a stranger's values */
-    return lua_yieldk(L, 0, ctx, parkk);
-  }
+/* Push how a park ended that began above stack index 'base' [-0, +n, e]. */
+static int park_result(lua_State *L, Task *self, int base) {
   after_wait(L, self);
   if (self->woke == WOKE_TIMEOUT) {
     luaL_pushfail(L);
@@ -258,25 +260,97 @@ static int parkk(lua_State *L, int status, lua_KContext ctx) {
     lua_pushinteger(L, ETIMEDOUT);
     return 3;
   }
-  return lua_gettop(L);
+  return lua_gettop(L) - base;
+}
+
+static int parkk(lua_State *L, int status, lua_KContext ctx) {
+  Task *self = sched_resumed(L, state_get(L));
+  (void)status;
+  if (self == NULL) {
+    lua_settop(L, 1);  /* a stranger's values */
+    return lua_yieldk(L, 0, ctx, parkk);
+  }
+  return park_result(L, self, 1);
+}
+
+/* The task that stands for the main chunk; it is pushed [-0, +1, e]. */
+static Task *push_waiter(lua_State *L, State *S) {
+  Task *t;
+  if (S->waiter != LUA_NOREF) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, S->waiter);
+    return lua_touserdata(L, -1);
+  }
+  t = new_task(L);
+  t->here = true;
+  t->state = TASK_RUNNING;
+  lua_pushliteral(L, "main chunk");
+  lua_setiuservalue(L, -2, TASK_NAME);
+  lua_pushvalue(L, -1);
+  S->waiter = luaL_ref(L, LUA_REGISTRYINDEX);
+  return t;
+}
+
+/* core.waiter() -> the running task, or what stands for the main chunk */
+static int l_waiter(lua_State *L) {
+  State *S = state_get(L);
+  if (S->task)
+    sched_push(L, S->task);
+  else
+    push_waiter(L, S);
+  return 1;
+}
+
+/* Park the main chunk: run the loop until it is woken. */
+static int park_here(lua_State *L, State *S, int64_t until) {
+  Ring *r = ring_default(L, S);
+  int status = LUA_OK;
+  Task *t;
+  if (r == NULL)
+    return 3;
+  if (S->task != NULL || r->busy)
+    return luaL_error(L, "cannot wait here: Lua cannot yield across the C "
+                         "function that called this one");
+  t = push_waiter(L, S);
+  t->ring = r;
+  t->wait = WAIT_PARK;
+  if (until != FOREVER) {
+    t->timer.when = until;
+    if (!heap_push(&r->timers, &t->timer))
+      return luaL_error(L, "not enough memory");
+  }
+  t->state = TASK_WAITING;
+  while (status == LUA_OK && t->state == TASK_WAITING)
+    status = sched_turn(L, r, FOREVER);
+  heap_remove(&r->timers, &t->timer);
+  t->state = TASK_RUNNING;
+  if (status != LUA_OK)
+    return lua_error(L);
+  lua_settop(L, 1);
+  luaL_checkstack(L, t->nargs, "too many values");
+  lua_xmove(t->co, L, t->nargs);
+  t->nargs = 0;
+  return park_result(L, t, 1);
 }
 
 /*
-** core.park([seconds]) -> the values of task:wake
-** nil, "timed out", ETIMEDOUT when nobody has woken the task by then.
+** core.park([seconds [, what]]) -> the values of task:wake
+** nil, "timed out", ETIMEDOUT when nobody has woken the task by then.  'what'
+** says to uring.dump what it waits for.
 */
 static int l_park(lua_State *L) {
   State *S = state_get(L);
   int64_t span = args_optseconds(L, 1, FOREVER);
+  const char *what = luaL_optstring(L, 2, NULL);
+  int64_t until = span == FOREVER ? FOREVER : add_time(sched_clock(), span);
   Task *self;
   sched_ready(L, S);
   self = sched_yielder(L, S);
+  lua_settop(L, 2);
+  lua_remove(L, 1);
   if (self == NULL)
-    return luaL_error(L, "cannot wait here: not in a task, or Lua cannot "
-                         "yield across the C function that called this one");
-  lua_settop(L, 0);
-  return sched_park(L, self, WAIT_PARK, span == FOREVER ? FOREVER :
-                    add_time(sched_clock(), span), parkk);
+    return park_here(L, S, until);
+  self->what = what;
+  return sched_park(L, self, WAIT_PARK, until, parkk);
 }
 
 /* task:wake(...) -> whether the task was parked, and gets the values */
@@ -285,9 +359,9 @@ static int l_task_wake(lua_State *L) {
   int n = lua_gettop(L) - 1;
   bool parked = t->state == TASK_WAITING && t->wait == WAIT_PARK;
   if (parked) {
-    if (!lua_checkstack(t->co, n + 1))
+    if (!lua_checkstack(t->leaf, n + 1))
       return luaL_error(L, "too many values");
-    lua_xmove(L, t->co, n);
+    lua_xmove(L, t->leaf, n);
     t->nargs = n;
     sched_wake(t, WOKE_NORMAL);
   }
@@ -365,6 +439,9 @@ static void push_wait(lua_State *L, const Task *t) {
   const char *what;
   if (t->state != TASK_WAITING)
     lua_pushstring(L, state_names[t->state]);
+  else if (t->wait == WAIT_PARK && t->what != NULL &&
+           lua_status(t->leaf) == LUA_YIELD)
+    lua_pushstring(L, t->what);
   else if (t->wait != WAIT_OP)
     lua_pushstring(L, wait_names[t->wait]);
   else {
@@ -412,7 +489,7 @@ static int l_task_traceback(lua_State *L) {
   if (ended(t))
     lua_getiuservalue(L, 1, TASK_TRACE);
   else
-    luaL_traceback(L, t->co, NULL, 0);
+    luaL_traceback(L, t->leaf ? t->leaf : t->co, NULL, 0);
   return 1;
 }
 
@@ -595,6 +672,7 @@ static const luaL_Reg functions[] = {
   {"sleep", l_sleep},
   {"spawn", l_spawn},
   {"torture", l_torture},
+  {"waiter", l_waiter},
   {"yield", l_yield},
   {NULL, NULL}
 };

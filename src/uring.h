@@ -136,6 +136,8 @@ struct State {
   int rings;           /* registry: Ring* -> ring userdata, weak values */
   int keep;            /* registry: the default ring's userdata */
   int main, handler;   /* registry: first functions of every task */
+  int waiter;          /* registry: the task that stands for the main chunk */
+  int waiting;         /* registry: coroutines that wait inside an await */
   int on_end;          /* registry: called with a task that has ended */
   int on_cancel;       /* registry: called with a task to be cancelled */
   bool debug;          /* remember where descriptors come from */
@@ -589,6 +591,7 @@ typedef enum { WOKE_NORMAL, WOKE_TIMEOUT, WOKE_CANCEL } WakeReason;
 struct Task {
   Link link;           /* in the ready queue or the list of what it awaits */
   lua_State *co;
+  lua_State *leaf;     /* coroutine inside it that may await; NULL: in place */
   Ring *ring;          /* NULL once it has ended */
   Op *op;              /* the operation it awaits, until taken */
   Timer timer;
@@ -597,10 +600,13 @@ struct Task {
   uint8_t state, wait, woke;
   bool cancelled;      /* every await raises the cancel value */
   bool failed;         /* its function raised an error */
+  bool inward;         /* resumed, and the leaf does not run yet */
+  bool here;           /* stands for the main chunk, which waits in place */
   bool driven;         /* the main chunk waits for its end */
   bool observed;       /* somebody waited when it ended */
   int nargs;           /* values on co's stack for the next resume */
   int64_t since;       /* when it began to wait */
+  const char *what;    /* what it is parked for; on the leaf's stack */
 };
 
 enum {                 /* user values of a task */
@@ -632,6 +638,10 @@ void task_unlist(lua_State *L, Ring *r, Task *t);
 void task_deadlock(lua_State *L, Ring *r);
 void task_forget(lua_State *L, Ring *r);
 void task_open(lua_State *L, State *S);
+
+/* ---- coro.c ----------------------------------------------------------- */
+
+void coro_open(lua_State *L, State *S);
 
 /* ---- timer.c ---------------------------------------------------------- */
 

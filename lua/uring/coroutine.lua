@@ -1,0 +1,45 @@
+--- The coroutine library for code that does I/O inside coroutines.
+--
+-- A generator made here may await anywhere in a task, at any depth: the
+-- operation suspends the task, and the generator does not notice.  With the
+-- standard library an await inside a coroutine raises an error.
+
+local core <const> = require "uring.core"
+local nested <const> = core.coroutine
+
+-- Kept from before install, for debuggers and whoever needs them.
+local original <const> = {}
+for name, f in pairs(coroutine) do original[name] = f end
+
+local M = {
+  original = original,
+  create = original.create,
+  isyieldable = original.isyieldable,
+  running = original.running,
+  status = original.status,
+  yield = original.yield,
+  resume = nested.resume,
+  wrap = nested.wrap
+}
+
+--- Close a coroutine, as coroutine.close; one that waits for an operation
+--- cannot be closed.
+function M.close(co)
+  if type(co) == "thread" and nested.waits(co) then
+    error("cannot close a coroutine that waits for an operation", 2)
+  end
+  return original.close(co)
+end
+
+--- Put this library in place of the global one, whose functions stay in
+--- uring.coroutine.original.
+function M.install()
+  for name in pairs(original) do coroutine[name] = M[name] end
+end
+
+--- Put the standard library back.
+function M.uninstall()
+  for name, f in pairs(original) do coroutine[name] = f end
+end
+
+return M

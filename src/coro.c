@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT
+**
+** coro.c - coroutines inside tasks: resume and wrap that let an await pass.
+**
+** An await suspends the task, not the generator it happens in.  So a resume
+** that sees its coroutine yield for an await yields in turn, outward to the
+** loop, and when the task goes on resumes inward again, without the script
+** noticing.  Task.leaf is the coroutine that may await: the innermost one
+** that was resumed by these functions all the way.  Everything else about
+** coroutines is the standard library's.
+*/
+
+#include "uring.h"
+
+enum { RESUME, WRAP };  /* the context: which function goes on */
+
+/* Note in the registry whether 'co' waits inside an await [-0, +0, e]. */
+static void set_waiting(lua_State *L, State *S, lua_State *co, bool waits) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, S->waiting);
+  lua_pushthread(co);
+  lua_xmove(co, L, 1);
+  if (waits)
+    lua_pushboolean(L, 1);
+  else
+    lua_pushnil(L);
+  lua_rawset(L, -3);
+  lua_pop(L, 1);
+}
+
+static bool is_waiting(lua_State *L, State *S, int arg) {
+  bool waits;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, S->waiting);
+  lua_pushvalue(L, arg);
+  waits = lua_rawget(L, -2) != LUA_TNIL;
+  lua_pop(L, 2);
+  return waits;
+}
+
+/* Move the results of the coroutine to L; [-0, +n]. */
+static int succeed(lua_State *L, lua_State *co, int n, int how) {
+  if (!lua_checkstack(L, n + 1)) {
+    lua_pop(co, n);
+    return luaL_error(L, "too many results to resume");
+  }
+  if (how == RESUME)
+    lua_pushboolean(L, 1);
+  lua_xmove(co, L, n);
+  return how == RESUME ? n + 1 : n;
+}
+
+/* The coroutine has failed: as coroutine.resume and wrap report it. */
+static int fail(lua_State *L, lua_State *co, int how) {
+  if (how == RESUME) {
+    lua_pushboolean(L, 0);
+    lua_xmove(co, L, 1);
+    return 2;
+  }
+  if (lua_status(co) != LUA_OK && lua_status(co) != LUA_YIELD) {
+    compat_closethread(co, L);  /* its variables to be closed; error on top */
+  }
+  lua_xmove(co, L, 1);
+  if (lua_type(L, -1) == LUA_TSTRING) {
+    luaL_where(L, 1);
+    lua_insert(L, -2);
+    lua_concat(L, 2);
+  }
+  return lua_error(L);
+}
+
+static int go_on(lua_State *L, Task *t, lua_State *co, int nargs, int how,
+                 lua_State *after);
+
+/* The coroutine of this call: the argument of resume, wrap's own. */
+static lua_State *mine(lua_State *L, int how) {
+  return lua_tothread(L, how == WRAP ? lua_upvalueindex(2) : 1);
+}
+
+/* The task goes on: pass it inward. */
+static int inwardk(lua_State *L, int status, lua_KContext how) {
+  State *S = state_get(L);
+  Task *t = S->task;
+  lua_State *co = mine(L, (int)how);
+  int nargs;
+  (void)status;
+  if (t == NULL || !t->inward) {  /* a stranger resumed this coroutine */
+    lua_settop(L, 1);
+    return lua_yieldk(L, 0, how, inwardk);
+  }
+  nargs = co == t->leaf ? t->nargs : 0;
+  if (co == t->leaf) {
+    t->nargs = 0;
+    t->inward = false;
+  }
+  set_waiting(L, S, co, false);
+  return go_on(L, t, co, nargs, (int)how, L);
+}
+
+/*
+** Resume 'co' with 'nargs' values on its stack, and pass an await of the
+** task 't' outward.  'after' may await when the coroutine has come back.
+*/
+static int go_on(lua_State *L, Task *t, lua_State *co, int nargs, int how,
+                 lua_State *after) {
+  int nres, status = lua_resume(co, L, nargs, &nres);
+  if (t != NULL && status == LUA_YIELD && t->state != TASK_RUNNING) {
+    lua_pop(co, nres);
+    set_waiting(L, state_get(L), co, true);
+    return lua_yieldk(L, 0, how, inwardk);
+  }
+  if (t != NULL) {
+    t->inward = false;
+    t->leaf = after;
+  }
+  if (status == LUA_OK || status == LUA_YIELD)
+    return succeed(L, co, nres, how);
+  return fail(L, co, how);
+}
+
+/*
+** A script resumes 'co': it may await if this coroutine may, and can yield
+** here; if not, its awaits wait in place.
+*/
+static int enter(lua_State *L, lua_State *co, int nargs, int how) {
+  Task *t = state_get(L)->task;
+  lua_State *leaf = t != NULL ? t->leaf : NULL;
+  if (t != NULL && leaf == L)
+    t->leaf = lua_isyieldable(L) ? co : NULL;
+  return go_on(L, t, co, nargs, how, leaf);
+}
+
+/* Move the arguments from index 'first' on to the coroutine. */
+static int give(lua_State *L, lua_State *co, int first) {
+  int n = lua_gettop(L) - first + 1;
+  if (!lua_checkstack(co, n))
+    luaL_error(L, "too many arguments to resume");
+  lua_xmove(L, co, n);
+  return n;
+}
+
+/* Why the coroutine cannot be resumed, or NULL. */
+static const char *refusal(lua_State *L, State *S, lua_State *co, int arg) {
+  if (co == L)
+    return "cannot resume non-suspended coroutine";
+  if (lua_status(co) == LUA_OK && lua_gettop(co) == 0)
+    return "cannot resume dead coroutine";
+  if (is_waiting(L, S, arg))
+    return "cannot resume a coroutine that waits for an operation";
+  return NULL;
+}
+
+/* coroutine.resume(co, ...) */
+static int l_coro_resume(lua_State *L) {
+  State *S = state_get(L);
+  lua_State *co;
+  const char *why;
+  luaL_checktype(L, 1, LUA_TTHREAD);
+  co = lua_tothread(L, 1);
+  why = refusal(L, S, co, 1);
+  if (why != NULL) {
+    lua_pushboolean(L, 0);
+    lua_pushstring(L, why);
+    return 2;
+  }
+  return enter(L, co, give(L, co, 2), RESUME);
+}
+
+static int l_coro_call(lua_State *L) {
+  State *S = state_get(L);
+  lua_State *co = lua_tothread(L, lua_upvalueindex(2));
+  const char *why = refusal(L, S, co, lua_upvalueindex(2));
+  if (why != NULL)
+    return luaL_error(L, "%s", why);
+  return enter(L, co, give(L, co, 1), WRAP);
+}
+
+/* coroutine.wrap(f) */
+static int l_coro_wrap(lua_State *L) {
+  lua_State *co;
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_pushlightuserdata(L, state_get(L));
+  co = lua_newthread(L);
+  lua_pushvalue(L, 1);
+  lua_xmove(L, co, 1);
+  lua_pushcclosure(L, l_coro_call, 2);
+  return 1;
+}
+
+/* core.coroutine.waits(co) -> whether it waits for an operation */
+static int l_coro_waits(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTHREAD);
+  lua_pushboolean(L, is_waiting(L, state_get(L), 1));
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+  {"resume", l_coro_resume},
+  {"waits", l_coro_waits},
+  {"wrap", l_coro_wrap},
+  {NULL, NULL}
+};
+
+/* The table core.coroutine. */
+void coro_open(lua_State *L, State *S) {
+  lua_newtable(L);
+  lua_createtable(L, 0, 1);
+  lua_pushliteral(L, "k");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+  S->waiting = luaL_ref(L, LUA_REGISTRYINDEX);
+  lua_newtable(L);
+  lua_pushlightuserdata(L, S);
+  luaL_setfuncs(L, functions, 1);
+  lua_setfield(L, -2, "coroutine");
+}
