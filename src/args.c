@@ -230,7 +230,7 @@ static int read_process(lua_State *L, int arg, Fd **own) {
 ** task that waits for it, or the value of set_data or set_data64.  What is
 ** not there (any more) gets a user_data that fits nothing.
 */
-static uint64_t read_target(lua_State *L, int arg, Ring *r) {
+uint64_t args_target(lua_State *L, int arg, Ring *r) {
   Op *op = NULL;
   luaL_checkany(L, arg);
   if (luaL_testudata(L, arg, SQE_TYPE) != NULL)
@@ -240,6 +240,16 @@ static uint64_t read_target(lua_State *L, int arg, Ring *r) {
   else
     op = sqe_find(L, arg, r);
   return op != NULL && op->ring == r ? op_tag(op) : 0;
+}
+
+/*
+** Before a reader that pushes something: arguments that are left out, of the
+** kinds from 'arg' on, become nil.
+*/
+static void pad(lua_State *L, int arg, const char *kinds) {
+  int top = arg + (int)strlen(kinds) - 1;
+  if (lua_gettop(L) < top)
+    lua_settop(L, top);
 }
 
 /*
@@ -281,8 +291,10 @@ void args_read(lua_State *L, const OpDef *def, int arg, Ring *r, bool raw,
         a->len = (size_t)args_optint(L, arg, (lua_Integer)a->len, 0,
                                      (lua_Integer)a->len);
         break;
-      case 'v': read_list(L, arg, false, a); break;
-      case 'w': read_list(L, arg, true, a); break;
+      case 'v': case 'w':
+        pad(L, arg, kind);
+        read_list(L, arg, *kind == 'w', a);
+        break;
       case 'o':
         a->offset = (uint64_t)args_optint(L, arg, -1, -1, INT64_MAX);
         break;
@@ -310,7 +322,7 @@ void args_read(lua_State *L, const OpDef *def, int arg, Ring *r, bool raw,
       case 'j': a->type = (int)args_int(L, arg, 0, INT32_MAX); break;
       case 'k': a->protocol = (int)args_optint(L, arg, 0, 0, INT32_MAX); break;
       case 't': read_time(L, arg, a); break;
-      case 'u': a->target = read_target(L, arg, r); break;
+      case 'u': a->target = args_target(L, arg, r); break;
       case 'U':
         a->renew = !lua_isnoneornil(L, arg);
         if (a->renew)
@@ -345,8 +357,8 @@ void args_read(lua_State *L, const OpDef *def, int arg, Ring *r, bool raw,
       case 'W': form_open_how(L, arg, a); break;
       case 'K': a->how = form_ctl(L, arg); break;
       case 'T': form_event(L, arg, a); break;
-      case 'Q': form_fds(L, arg, a); break;
-      case 'r': form_waitv(L, arg, a); break;
+      case 'Q': pad(L, arg, kind); form_fds(L, arg, a); break;
+      case 'r': pad(L, arg, kind); form_waitv(L, arg, a); break;
       case 'V': form_option(L, arg, raw, a); break;
     }
   }

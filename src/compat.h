@@ -58,8 +58,30 @@ enum {
   U_BLOCK_DISCARD = 0x1200           /* 6.12 */
 };
 
+/* calls of io_uring_register newer than liburing 2.3 */
+enum {
+  U_REGISTER_PBUF_STATUS = 26,       /* 6.8 */
+  U_REGISTER_NAPI = 27,              /* 6.9 */
+  U_UNREGISTER_NAPI = 28,            /* 6.9 */
+  U_REGISTER_CLOCK = 29,             /* 6.12 */
+  U_REGISTER_CLONE_BUFFERS = 30,     /* 6.12 */
+  U_REGISTER_SEND_MSG_RING = 31,     /* 6.13 */
+  U_REGISTER_ZCRX_IFQ = 32,          /* 6.15 */
+  U_REGISTER_RESIZE_RINGS = 33,      /* 6.13 */
+  U_REGISTER_MEM_REGION = 34,        /* 6.13 */
+  U_REGISTER_QUERY = 35,             /* 6.18 */
+  U_REGISTER_ZCRX_CTRL = 36,         /* 6.19 */
+  U_REGISTER_BPF_FILTER = 37         /* 7.0 */
+};
+
+/* or'ed to such a call when the descriptor is a registered one; 6.3 */
+#define U_REGISTER_USE_REGISTERED_RING 0x80000000u
+
 /* flags */
 enum {
+  U_CLONE_SRC_REGISTERED = 1,        /* 6.12 */
+  U_REGION_TYPE_USER = 1,            /* 6.13 */
+  U_ENTER_EXT_ARG_REG = 64,          /* 6.13 */
   U_MSG_DATA = 0,                    /* 5.18; in sqe.addr */
   U_MSG_SEND_FD = 1,                 /* 6.0; likewise */
   U_MSG_RING_FLAGS_PASS = 2          /* 6.3 */
@@ -287,6 +309,133 @@ static inline void compat_prep_pipe(struct io_uring_sqe *sqe, int *fds,
   io_uring_prep_rw(U_OP_PIPE, sqe, 0, fds, 0, 0);
   compat_set_flags(sqe, flags);
   sqe->file_index = index;
+}
+
+/*
+** Structures of the register calls that headers lack or have in several
+** forms: the kernel's layout, with names of ours.
+*/
+struct compat_sync_cancel {
+  uint64_t addr;
+  int32_t fd;
+  uint32_t flags;
+  int64_t sec, nsec;   /* -1, -1 for no limit */
+  uint8_t opcode;      /* 6.6 */
+  uint8_t pad[31];
+};
+
+struct compat_napi {
+  uint32_t busy_poll_to; /* microseconds */
+  uint8_t prefer_busy_poll, opcode, pad[2];
+  uint32_t op_param, resv;
+};
+
+struct compat_clock {
+  uint32_t clockid, resv[3];
+};
+
+struct compat_clone {
+  uint32_t src_fd, flags, src_off, dst_off, nr, pad[3];
+};
+
+struct compat_region_desc {
+  uint64_t user_addr, size;
+  uint32_t flags, id;
+  uint64_t mmap_offset, resv[4];
+};
+
+struct compat_region {
+  uint64_t desc, flags, resv[2];
+};
+
+/* one of a region of registered waits */
+struct compat_reg_wait {
+  int64_t sec, nsec;
+  uint32_t min_wait_usec, flags;
+  uint64_t sigmask;
+  uint32_t sigmask_size, pad[3];
+  uint64_t pad2[2];
+};
+
+/* what io_uring_enter takes with IORING_ENTER_EXT_ARG */
+struct compat_enter_arg {
+  uint64_t sigmask;
+  uint32_t sigmask_size, min_wait_usec;
+  uint64_t ts;
+};
+
+struct compat_buf_status {
+  uint32_t buf_group, head, resv[8];
+};
+
+struct compat_query {
+  uint64_t next, data;
+  uint32_t op, size;
+  int32_t result;
+  uint32_t resv[3];
+};
+
+struct compat_query_opcodes {
+  uint32_t request_opcodes, register_opcodes;
+  uint64_t features, setup_flags, enter_flags, sqe_flags;
+  uint32_t query_opcodes, pad;
+};
+
+struct compat_ifq_area {
+  uint64_t addr, len, rq_area_token;
+  uint32_t flags, dmabuf_fd;
+  uint64_t resv[2];
+};
+
+struct compat_ifq {
+  uint32_t if_idx, if_rxq, rq_entries, flags;
+  uint64_t area, region;
+  uint32_t head, tail, rqes, resv2;
+  uint64_t resv3[2];
+  uint32_t zcrx_id, rx_buf_len;
+  uint64_t resv4[3];
+};
+
+struct compat_zcrx_ctrl {
+  uint32_t zcrx_id, op;
+  uint64_t resv[8];
+};
+
+struct compat_bpf {
+  uint16_t cmd_type, cmd_flags;
+  uint32_t resv;
+  uint32_t opcode, flags, filter_len;
+  uint8_t pdu_size, resv2[3];
+  uint64_t filter, resv3[5];
+};
+
+_Static_assert(sizeof(struct compat_sync_cancel) == 64 &&
+               sizeof(struct compat_napi) == 16 &&
+               sizeof(struct compat_clone) == 32 &&
+               sizeof(struct compat_region_desc) == 64 &&
+               sizeof(struct compat_region) == 32 &&
+               sizeof(struct compat_reg_wait) == 64 &&
+               sizeof(struct compat_enter_arg) == 24 &&
+               sizeof(struct compat_buf_status) == 40 &&
+               sizeof(struct compat_query) == 40 &&
+               sizeof(struct compat_query_opcodes) == 48 &&
+               sizeof(struct compat_ifq_area) == 48 &&
+               sizeof(struct compat_ifq) == 96 &&
+               sizeof(struct compat_zcrx_ctrl) == 72 &&
+               sizeof(struct compat_bpf) == 72, "layout of the kernel");
+
+/*
+** Show the kernel the entries that were prepared, as every function of
+** liburing does that submits; returns how many it has not taken.  The array
+** of indices, where there is one, was filled when the ring was made.
+*/
+static inline unsigned compat_flush_sq(struct io_uring *ring) {
+  struct io_uring_sq *sq = &ring->sq;
+  if (sq->sqe_head != sq->sqe_tail) {
+    sq->sqe_head = sq->sqe_tail;
+    io_uring_smp_store_release(sq->ktail, sq->sqe_tail);
+  }
+  return sq->sqe_tail - io_uring_smp_load_acquire(sq->khead);
 }
 
 #endif

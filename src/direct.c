@@ -16,9 +16,11 @@
 */
 int fd_clear_slot(Ring *r, unsigned slot) {
   int none = -1, rc;
+  struct io_uring_rsrc_update u = {.offset = slot,
+                                   .data = (uint64_t)(uintptr_t)&none};
   if (!r->open || r->fork_count != fork_count)
     return 0;
-  rc = io_uring_register_files_update(&r->uring, slot, &none, 1);
+  rc = reg_call(r, IORING_REGISTER_FILES_UPDATE, &u, 1);
   return rc < 0 ? -rc : 0;
 }
 

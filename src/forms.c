@@ -14,8 +14,8 @@
 #include "uring.h"
 
 /* An integer field of the table at 'arg'; 'def' for nil [-0, +0, e]. */
-static lua_Integer field(lua_State *L, int arg, const char *name,
-                         lua_Integer def) {
+lua_Integer form_field(lua_State *L, int arg, const char *name,
+                       lua_Integer def) {
   int isint;
   lua_Integer n = def;
   lua_pushstring(L, name);
@@ -29,8 +29,27 @@ static lua_Integer field(lua_State *L, int arg, const char *name,
   return n;
 }
 
+/* An unsigned field of the table at 'arg', 0 for nil [e]. */
+uint32_t form_u32(lua_State *L, int arg, const char *name) {
+  lua_Integer n = form_field(L, arg, name, 0);
+  if (n < 0 || n > MAX_U32)
+    luaL_argerror(L, arg, lua_pushfstring(L, "field '%s' is out of range",
+                                          name));
+  return (uint32_t)n;
+}
+
+/* A boolean field of the table at 'arg'. */
+bool form_flag(lua_State *L, int arg, const char *name) {
+  bool on;
+  lua_pushstring(L, name);
+  lua_rawget(L, arg);
+  on = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return on;
+}
+
 /* Raise for a field of the table at 'arg' that is not among 'names'. */
-static void only_fields(lua_State *L, int arg, const char *const names[]) {
+void form_only(lua_State *L, int arg, const char *const names[]) {
   lua_pushnil(L);
   while (lua_next(L, arg)) {
     const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2)
@@ -49,10 +68,10 @@ static void only_fields(lua_State *L, int arg, const char *const names[]) {
 void form_open_how(lua_State *L, int arg, Args *a) {
   static const char *const names[] = {"flags", "mode", "resolve", NULL};
   luaL_checktype(L, arg, LUA_TTABLE);
-  only_fields(L, arg, names);
-  a->form.how.flags = (uint64_t)field(L, arg, "flags", 0);
-  a->form.how.mode = (uint64_t)field(L, arg, "mode", 0);
-  a->form.how.resolve = (uint64_t)field(L, arg, "resolve", 0);
+  form_only(L, arg, names);
+  a->form.how.flags = (uint64_t)form_field(L, arg, "flags", 0);
+  a->form.how.mode = (uint64_t)form_field(L, arg, "mode", 0);
+  a->form.how.resolve = (uint64_t)form_field(L, arg, "resolve", 0);
   a->temp = &a->form.how;
   a->tempsize = sizeof a->form.how;
 }
@@ -75,9 +94,9 @@ void form_event(lua_State *L, int arg, Args *a) {
   e->data.u64 = (uint64_t)a->fd2;
   if (lua_istable(L, arg)) {
     static const char *const names[] = {"events", "data", NULL};
-    only_fields(L, arg, names);
-    e->events = (uint32_t)field(L, arg, "events", 0);
-    e->data.u64 = (uint64_t)field(L, arg, "data", a->fd2);
+    form_only(L, arg, names);
+    e->events = (uint32_t)form_field(L, arg, "events", 0);
+    e->data.u64 = (uint64_t)form_field(L, arg, "data", a->fd2);
   }
   else if (a->how != EPOLL_CTL_DEL || !lua_isnoneornil(L, arg))
     e->events = (uint32_t)args_int(L, arg, 0, MAX_U32);
@@ -150,10 +169,10 @@ typedef struct Waitv {
 /* One futex, its table on top: {buffer, value, at =, flags =} [-0, +1, e]. */
 static void read_waitv(lua_State *L, int arg, Waitv *w) {
   int table = lua_gettop(L);
-  lua_Integer at = field(L, table, "at", 0);
+  lua_Integer at = form_field(L, table, "at", 0);
   lua_rawgeti(L, table, 2);
   w->value = (uint64_t)args_int(L, table + 1, 0, MAX_U32);
-  w->flags = (uint32_t)field(L, table, "flags", 130);
+  w->flags = (uint32_t)form_field(L, table, "flags", 130);
   w->reserved = 0;
   lua_pop(L, 1);
   lua_rawgeti(L, table, 1);

@@ -163,6 +163,8 @@ bool args_own(lua_State *L, Op *op, Args *a) {
     return false;
   op->place = a->slot;
   op->fd = a->fd != -1 ? a->fd : a->fd2;
+  if (op->kind == RES_SIGINFO && a->own[0] == NULL)
+    op->fd = -1;  /* the number of a process */
   op->path = a->path[0];
   return true;
 }

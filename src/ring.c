@@ -122,6 +122,13 @@ static void flush_cancels(Ring *r) {
   }
 }
 
+/* Show the kernel everything that is prepared; the number of entries. */
+unsigned ring_flush(Ring *r) {
+  if (flush_backlog(r))
+    flush_cancels(r);
+  return compat_flush_sq(&r->uring);
+}
+
 /* Does the kernel hold back completions until we enter? */
 static bool needs_enter(const Ring *r) {
   unsigned flags = IO_URING_READ_ONCE(*r->uring.sq.kflags);

@@ -273,6 +273,11 @@ typedef struct OpenHow {
   uint64_t flags, mode, resolve;
 } OpenHow;
 
+lua_Integer form_field(lua_State *L, int arg, const char *name,
+                       lua_Integer def);
+uint32_t form_u32(lua_State *L, int arg, const char *name);
+bool form_flag(lua_State *L, int arg, const char *name);
+void form_only(lua_State *L, int arg, const char *const names[]);
 void form_open_how(lua_State *L, int arg, Args *a);
 void form_event(lua_State *L, int arg, Args *a);
 void form_fds(lua_State *L, int arg, Args *a);
@@ -353,6 +358,7 @@ void args_read(lua_State *L, const OpDef *def, int first, Ring *r, bool raw,
 void args_settle(lua_State *L, Args *a);
 void args_buffer(lua_State *L, int arg, bool raw, Args *a);
 void args_data(lua_State *L, int arg, Args *a);
+uint64_t args_target(lua_State *L, int arg, Ring *r);
 lua_Integer args_int(lua_State *L, int arg, lua_Integer low,
                      lua_Integer high);
 lua_Integer args_optint(lua_State *L, int arg, lua_Integer def,
@@ -530,6 +536,7 @@ struct Ring {
   State *state;
   bool open;
   bool busy;           /* inside a turn */
+  bool registered;     /* its descriptor is, by register_ring_fd */
   bool disabled;       /* made with r_disabled, and not enabled since */
   unsigned pins;       /* awaits in place: not to be closed under them */
   unsigned fork_count; /* of the process it was made in */
@@ -558,6 +565,7 @@ struct Ring {
 };
 
 struct io_uring_sqe *ring_sqe(Ring *r, Op *op);
+unsigned ring_flush(Ring *r);
 int ring_submit(Ring *r);
 int ring_wait(Ring *r, unsigned want, int64_t timeout);
 void ring_close(lua_State *L, int index, int64_t patience);
@@ -574,6 +582,14 @@ enum { RING_DATA = 1, RING_TASKS = 2 };  /* user values */
 
 #define FOREVER INT64_MAX
 #define SECOND INT64_C(1000000000)
+
+/* ---- register.c, tune.c, enter.c -------------------------------------- */
+
+int reg_call(Ring *r, unsigned opcode, void *arg, unsigned n);
+int reg_result(lua_State *L, int rc, const char *what, unsigned opcode);
+void register_open(lua_State *L, State *S);
+void tune_open(lua_State *L, State *S);
+void enter_open(lua_State *L, State *S);
 
 /* ---- sched.c ---------------------------------------------------------- */
 
