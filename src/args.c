@@ -68,10 +68,10 @@ static const char *check_path(lua_State *L, int arg) {
 /* A buffer, for the kernel to read or to fill. */
 static void read_memory(lua_State *L, int arg, const char *expected,
                         Args *a) {
-  if (luaL_testudata(L, arg, BUFFER_TYPE) == NULL)
+  if (buf_test(L, arg) == NULL)
     luaL_typeerror(L, arg, expected);
   a->buffer = arg;
-  a->len = buf_check(L, arg)->size;
+  a->len = buf_test(L, arg)->size;
 }
 
 /*

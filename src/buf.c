@@ -71,29 +71,41 @@ static unsigned class_of(size_t size) {
   return c;
 }
 
-/* A block of at least 'size' bytes, contents any; NULL without memory */
+/* A block of at least 'size' bytes, contents any; NULL without memory. */
 Block *pool_take(Pool *p, size_t size) {
   unsigned c = class_of(size);
+  Block *b;
   if (c == POOL_CLASSES)
     return block_new(size, 0);
-  if (p->count[c] > 0)
-    return p->spare[c][--p->count[c]];
-  return block_new(class_size[c], 0);
+  b = p->spare[c];
+  if (b == NULL)
+    return block_new(class_size[c], 0);
+  p->spare[c] = b->next;
+  p->bytes -= b->size;
+  return b;
 }
 
 /* Give a block back whose only reference is the caller's. */
 void pool_put(Pool *p, Block *b) {
   unsigned c = class_of(b->size);
-  if (c < POOL_CLASSES && p->count[c] < sizeof p->spare[c] / sizeof b)
-    p->spare[c][p->count[c]++] = b;
-  else
+  if (c == POOL_CLASSES || p->bytes + b->size > POOL_BYTES) {
     block_unref(b);
+    return;
+  }
+  b->next = p->spare[c];
+  p->spare[c] = b;
+  p->bytes += b->size;
 }
 
 void pool_free(Pool *p) {
-  for (unsigned c = 0; c < POOL_CLASSES; c++)
-    while (p->count[c] > 0)
-      block_unref(p->spare[c][--p->count[c]]);
+  for (unsigned c = 0; c < POOL_CLASSES; c++) {
+    Block *b;
+    while ((b = p->spare[c]) != NULL) {
+      p->spare[c] = b->next;
+      block_unref(b);
+    }
+  }
+  p->bytes = 0;
 }
 
 /* ---- the object ------------------------------------------------------- */
@@ -111,7 +123,9 @@ Block *buf_check(lua_State *L, int arg) {
 
 /* The block of the buffer at 'arg'; NULL when it is something else. */
 Block *buf_test(lua_State *L, int arg) {
-  Block **box = luaL_testudata(L, arg, BUFFER_TYPE);
+  const State *S = state_get(L);  /* none in a function without upvalues */
+  Block **box = S ? unit_test(L, arg, S->buffer_meta)
+                  : luaL_testudata(L, arg, BUFFER_TYPE);
   return box ? *box : NULL;
 }
 
@@ -282,7 +296,7 @@ static const luaL_Reg meta[] = {
 };
 
 void buf_open(lua_State *L, State *S) {
-  unit_type(L, S, BUFFER_TYPE, methods, meta);
+  S->buffer_meta = unit_type(L, S, BUFFER_TYPE, methods, meta);
   lua_pushcfunction(L, l_buf_new);
   lua_setfield(L, -2, "buffer");
 }

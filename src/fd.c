@@ -71,6 +71,12 @@ static void disown(Fd *f) {
   }
 }
 
+/* Does an operation of the ring hold the lane? */
+bool fd_lane_busy(const Fd *f, const Ring *r, int lane) {
+  const Lane *l = &f->lanes[lane];
+  return l->ring == r && slab_find(&r->ops, l->index, l->generation) != NULL;
+}
+
 /* 'op' is about to be prepared for this descriptor. */
 void fd_use(Fd *f, FdUse *use, Op *op) {
   disown(f);
@@ -168,7 +174,9 @@ Fd *fd_push(lua_State *L, State *S, int fd) {
 
 /* The Fd at 'arg'; NULL when it is something else. */
 Fd *fd_test(lua_State *L, int arg) {
-  Fd **box = luaL_testudata(L, arg, FD_TYPE);
+  const State *S = state_get(L);  /* none in a function without upvalues */
+  Fd **box = S ? unit_test(L, arg, S->fd_meta)
+               : luaL_testudata(L, arg, FD_TYPE);
   return box ? *box : NULL;
 }
 
@@ -241,8 +249,9 @@ static int any_arg(lua_State *L, int arg, Fd **own) {
     luaL_checkinteger(L, arg);
     return check_number(L, arg, arg);
   }
-  if (type == LUA_TUSERDATA && fd_test(L, arg) != NULL) {
-    *own = fd_check(L, arg);
+  if (type == LUA_TUSERDATA && (*own = fd_test(L, arg)) != NULL) {
+    if ((*own)->state == FD_CLOSED || (*own)->state == FD_DETACHED)
+      closed_error(L, arg, *own);
     return (*own)->fd;
   }
   file = type == LUA_TUSERDATA ? luaL_testudata(L, arg, LUA_FILEHANDLE) : NULL;
@@ -427,7 +436,7 @@ static const luaL_Reg meta[] = {
 };
 
 void fd_open(lua_State *L, State *S) {
-  unit_type(L, S, FD_TYPE, methods, meta);
+  S->fd_meta = unit_type(L, S, FD_TYPE, methods, meta);
   lua_pushlightuserdata(L, S);
   lua_pushcclosure(L, l_fd_new, 1);
   lua_setfield(L, -2, "fd");

@@ -29,9 +29,11 @@ void unit_methods(lua_State *L, State *S, const char *name,
 /*
 ** Make the metatable of a type [-0, +0, e].  'methods', when there are any,
 ** become its __index; every function gets the state as first upvalue.
+** Returns what unit_test takes.
 */
-void unit_type(lua_State *L, State *S, const char *name,
-               const luaL_Reg *methods, const luaL_Reg *meta) {
+const void *unit_type(lua_State *L, State *S, const char *name,
+                      const luaL_Reg *methods, const luaL_Reg *meta) {
+  const void *identity;
   luaL_newmetatable(L, name);
   lua_pushlightuserdata(L, S);
   luaL_setfuncs(L, meta, 1);
@@ -43,9 +45,22 @@ void unit_type(lua_State *L, State *S, const char *name,
   }
   lua_pushliteral(L, "uring");
   lua_setfield(L, -2, "__metatable");
+  identity = lua_topointer(L, -1);
   lua_pop(L, 1);
   if (methods)
     unit_methods(L, S, name, methods);
+  return identity;
+}
+
+/* luaL_testudata without looking the name up; for the hot path. */
+void *unit_test(lua_State *L, int arg, const void *meta) {
+  void *p = lua_touserdata(L, arg);
+  bool same;
+  if (p == NULL || !lua_getmetatable(L, arg))
+    return NULL;
+  same = lua_topointer(L, -1) == meta;
+  lua_pop(L, 1);
+  return same ? p : NULL;
 }
 
 /* The state of this universe, anchored in the registry. */

@@ -310,11 +310,18 @@ int op_result(lua_State *L, State *S, Op *op) {
 
 /* ---- uring.op --------------------------------------------------------- */
 
+/* Push the failure of an operation whose lane another task is in. */
+static int busy(lua_State *L, const OpDef *def, const Fd *f) {
+  char what[24];
+  snprintf(what, sizeof what, "fd %d", f->fd);
+  return err_fail(L, EBUSY, def->name, what);
+}
+
 /*
 ** op.<name>(...): the second upvalue is the operation's row.  Everything
 ** that can raise comes before the slot is taken.
 */
-static int l_op_call(lua_State *L) {
+static int call(lua_State *L, int lane) {
   State *S = state_get(L);
   const OpDef *def = lua_touserdata(L, lua_upvalueindex(2));
   Ring *r = sched_ring(L, S);
@@ -333,10 +340,19 @@ static int l_op_call(lua_State *L) {
   for (int i = 0; i < 2; i++)
     if (a.own[i] && a.own[i]->state != FD_OPEN)
       return op_closing(L, def, a.own[i]);
+  if (lane != LANE_NONE && a.own[0] && fd_lane_busy(a.own[0], r, lane))
+    return busy(L, def, a.own[0]);
   op = op_new(L, r, def, &a, false);
+  if (lane != LANE_NONE && a.own[0])
+    a.own[0]->lanes[lane] =
+      (Lane){r, op->slot.index, op->slot.generation};
   op_submit(L, op, &a);
   return sched_await(L, S, op);
 }
+
+static int l_op_call(lua_State *L) { return call(L, LANE_NONE); }
+static int l_op_in(lua_State *L) { return call(L, LANE_IN); }
+static int l_op_out(lua_State *L) { return call(L, LANE_OUT); }
 
 /* Push the failure of an operation that this kernel does not have. */
 int op_unsupported(lua_State *L, const OpDef *def) {
@@ -365,11 +381,33 @@ static int l_op_supported(lua_State *L) {
   return 1;
 }
 
-/* Push the function for a row [-0, +1, e]. */
-void op_push(lua_State *L, State *S, const OpDef *def) {
+/* Push a function for a row [-0, +1, e]. */
+static void push(lua_State *L, State *S, const OpDef *def, lua_CFunction f) {
   lua_pushlightuserdata(L, S);
   lua_pushlightuserdata(L, (void *)(uintptr_t)def);
-  lua_pushcclosure(L, l_op_call, 2);
+  lua_pushcclosure(L, f, 2);
+}
+
+/* Push the function of uring.op for a row [-0, +1, e]. */
+void op_push(lua_State *L, State *S, const OpDef *def) {
+  push(L, S, def, l_op_call);
+}
+
+/*
+** core.stream: recv, read, send, write for streams.  One task at a time is
+** in each direction; another one gets EBUSY at once.
+*/
+static void open_stream(lua_State *L, State *S) {
+  static const struct { const char *name; lua_CFunction f; } rows[] = {
+    {"recv", l_op_in}, {"read", l_op_in},
+    {"send", l_op_out}, {"write", l_op_out}
+  };
+  lua_newtable(L);
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    push(L, S, op_def(rows[i].name), rows[i].f);
+    lua_setfield(L, -2, rows[i].name);
+  }
+  lua_setfield(L, -2, "stream");
 }
 
 /* The table core.op: a function for each row. */
@@ -383,4 +421,5 @@ void op_open(lua_State *L, State *S) {
   lua_pushcclosure(L, l_op_supported, 1);
   lua_setfield(L, -2, "supported");
   lua_setfield(L, -2, "op");
+  open_stream(L, S);
 }

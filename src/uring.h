@@ -136,6 +136,7 @@ struct State {
   int rings;           /* registry: Ring* -> ring userdata, weak values */
   int keep;            /* registry: the default ring's userdata */
   int main, handler;   /* registry: first functions of every task */
+  const void *fd_meta, *buffer_meta; /* their metatables */
   int waiter;          /* registry: the task that stands for the main chunk */
   int waiting;         /* registry: coroutines that wait inside an await */
   int on_end;          /* registry: called with a task that has ended */
@@ -169,14 +170,16 @@ struct Block {
   unsigned busy;       /* of these, the operations */
   size_t size;
   char *data;
+  Block *next;         /* in a list of a pool */
 };
 
 #define POOL_CLASSES 4
+#define POOL_BYTES (4u << 20)  /* spare memory that a ring keeps, at most */
 
 /* Spare blocks of a ring, for operations that return strings. */
 typedef struct Pool {
-  Block *spare[POOL_CLASSES][16];
-  uint8_t count[POOL_CLASSES];
+  Block *spare[POOL_CLASSES]; /* lists of blocks of one size */
+  size_t bytes;
 } Pool;
 
 Block *block_new(size_t size, size_t align);
@@ -194,6 +197,15 @@ void buf_open(lua_State *L, State *S);
 
 typedef enum { FD_OPEN, FD_CLOSING, FD_CLOSED, FD_DETACHED } FdState;
 
+/* Directions of a stream, each for one task at a time. */
+enum { LANE_IN, LANE_OUT, LANES, LANE_NONE = LANES };
+
+/* Who is in a lane: an operation whose result was not taken yet. */
+typedef struct Lane {
+  const Ring *ring;
+  uint32_t index, generation;
+} Lane;
+
 /*
 ** A descriptor that knows its operations, so that it is closed only when
 ** none of them can reach a reused number.
@@ -208,6 +220,7 @@ struct Fd {
   unsigned fork_count; /* of the process the operations are of */
   Link uses;           /* FdUse of each of them */
   Link closers;        /* tasks that wait until it is closed */
+  Lane lanes[LANES];
   int error;           /* what close(2) said, as an errno */
   char *opened, *closed; /* where, in debug mode */
 };
@@ -228,6 +241,7 @@ Fd *fd_check(lua_State *L, int arg);
 void fd_check_ring(lua_State *L, int arg, const Ring *r, const Fd *f);
 int fd_arg(lua_State *L, int arg, Fd **own);
 int fd_arg_any(lua_State *L, int arg, const Ring *r, Fd **own);
+bool fd_lane_busy(const Fd *f, const Ring *r, int lane);
 void fd_use(Fd *f, FdUse *use, Op *op);
 void fd_unuse(FdUse *use);
 int fd_close(Fd *f);
@@ -668,8 +682,9 @@ void timer_open(lua_State *L, State *S);
 /* ---- const.c, module.c ------------------------------------------------ */
 
 void const_open(lua_State *L, State *S);
-void unit_type(lua_State *L, State *S, const char *name,
-               const luaL_Reg *methods, const luaL_Reg *meta);
+const void *unit_type(lua_State *L, State *S, const char *name,
+                      const luaL_Reg *methods, const luaL_Reg *meta);
+void *unit_test(lua_State *L, int arg, const void *meta);
 void unit_methods(lua_State *L, State *S, const char *name,
                   const luaL_Reg *methods);
 extern unsigned fork_count;
