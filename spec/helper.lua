@@ -138,6 +138,40 @@ function helper.it(name, f, seconds)
   end)
 end
 
+-- What each task of the default ring waits for.
+local function waiting()
+  local lines = {}
+  for _, task in ipairs(core.default():tasks()) do
+    lines[#lines + 1] = ("%s: %s\n%s"):format(task, task:waiting(), task:traceback())
+  end
+  return table.concat(lines, "\n")
+end
+
+-- Where it was, for a failure.
+local function traced(err)
+  if type(err) == "table" and type(err.message) == "string" then
+    err.message = debug.traceback(err.message, 2)
+  end
+  return type(err) == "string" and debug.traceback(err, 2) or err
+end
+
+-- A case in a scope of its own, as a program under uring.run is: what it
+-- spawns has ended with it.
+function helper.scoped(name, f, seconds)
+  seconds = seconds or 10
+  helper.it(name, function()
+    local late
+    local timer = core.timer(seconds, function() late = waiting() end)
+    local ok, err = pcall(require "uring".timeout, seconds, function()
+      local ok, err = xpcall(f, traced)
+      if not ok then error(err, 0) end
+    end)
+    timer:cancel()
+    if not ok then error(err, 0) end
+    if late then error(("still waiting after %g s\n%s"):format(seconds, late), 0) end
+  end, seconds + 5)
+end
+
 -- The same outside any task.
 function helper.main_it(name, f)
   busted.it(name, function() helper.clean(f) end)

@@ -45,8 +45,16 @@ local cancelled_tasks = setmetatable({}, {__mode = "k"})
 -- task -> the failure that its scope is raising in it, for the traceback
 local raising = setmetatable({}, {__mode = "k"})
 
+-- What a task's own cancellation means to it in that scope.  One that the
+-- task has opened itself has been told already, or is in a shield.
+local function own_value(task, scope)
+  if scope and scope.host == task then return nil end
+  return cancelled_tasks[task]
+end
+
 -- members: tasks whose innermost scope it is.  inner: scopes opened in them.
 -- live: tasks spawned into it and not ended.  value: what awaits raise.
+-- short: a task of it has ended by that.
 local function new_scope(host, parent, shield)
   local scope = setmetatable({
     host = host, parent = parent, members = {}, inner = {}, live = 0,
@@ -56,7 +64,7 @@ local function new_scope(host, parent, shield)
   if parent then
     parent.inner[scope] = true
     if not shield then
-      scope.value = scope.value or cancelled_tasks[host]
+      scope.value = scope.value or own_value(host, parent)
     end
   end
   return scope
@@ -92,7 +100,7 @@ local function leave(scope, task)
   if parent then
     parent.inner[scope] = nil
     parent.members[task] = true
-    task:interrupt(parent.value or cancelled_tasks[task])
+    task:interrupt(parent.value or own_value(task, parent))
   else
     task:interrupt(cancelled_tasks[task])
   end
@@ -146,6 +154,7 @@ local function task_ended(task)
     local failure = raising[task]
     if told and is_cancelled(value) then
       failure = nil                    -- it ended as it was told to
+      if scope and scope.value then scope.short = true end
     elseif not (failure and rawequal(failure.value, value)) then
       failure = new_failure(value, task, task:traceback())
     end
@@ -232,6 +241,9 @@ local function finish(scope, task, ok, ...)
     raising[task] = failure
     error(failure.value, 0)
   end
+  if ok and scope.short and not rawequal(scope.value, scope.own) then
+    error(scope.value, 0)              -- its tasks were cut short from outside
+  end
   if ok and not scope.cut then return ... end
   if ok or rawequal((...), scope.own) then
     return table.unpack(scope.result, 1, 3)
@@ -285,11 +297,13 @@ end
 ---@return any ... what f returns; or nil, "timed out", ETIMEDOUT
 function M.timeout(seconds, f, ...)
   local task = need_task "timeout"
-  local scope = new_scope(task, task:owner())
-  scope.timer = core.timer(seconds, function()
+  local scope
+  local timer <const> = core.timer(seconds, function()
     cancel(scope, ("timed out after %g s"):format(seconds),
            {nil, "timed out", ETIMEDOUT})
   end)
+  scope = new_scope(task, task:owner())
+  scope.timer = timer
   return run_scope(scope, task, f, ...)
 end
 
