@@ -12,6 +12,7 @@
 */
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "uring.h"
 
@@ -19,17 +20,36 @@
 #define PAGE 4096u
 
 /*
+** Memory that shares no page with others if it begins with one: madvise
+** works on whole pages, and must not touch a neighbour.  NULL without.
+*/
+static void *allocate(size_t size, size_t align) {
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  size_t whole = (size + page - 1) & ~(page - 1);
+  void *data = NULL;
+  if (posix_memalign(&data, align, align >= page ? whole : size) != 0)
+    return NULL;
+  if (align < page && (uintptr_t)data % page == 0) {  /* by chance */
+    free(data);
+    if (posix_memalign(&data, align, whole) != 0)
+      return NULL;
+  }
+  return data;
+}
+
+/*
 ** A zeroed block; NULL without memory.  From a page on it is page-aligned,
 ** as O_DIRECT and buffer rings want it.
 */
 Block *block_new(size_t size, size_t align) {
   Block *b = malloc(sizeof *b);
-  void *data = NULL;
+  void *data;
   if (b == NULL)
     return NULL;
   if (align == 0)
     align = size >= PAGE ? PAGE : CACHE_LINE;
-  if (posix_memalign(&data, align, size ? size : 1) != 0) {
+  data = allocate(size ? size : 1, align);
+  if (data == NULL) {
     free(b);
     return NULL;
   }

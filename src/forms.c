@@ -132,6 +132,17 @@ static unsigned list_length(lua_State *L, int arg, unsigned max) {
   return (unsigned)n;
 }
 
+/* One element of such a list; in the list's place, so that errors name it. */
+static int read_fd(lua_State *L, int arg) {
+  Fd *own;
+  int type = lua_type(L, arg);
+  if (type == LUA_TBOOLEAN && !lua_toboolean(L, arg))
+    return -1;
+  if (type == LUA_TNUMBER && lua_tonumber(L, arg) < 0)
+    return (int)args_int(L, arg, IORING_REGISTER_FILES_SKIP, -1);
+  return fd_arg(L, arg, &own);
+}
+
 /*
 ** A list of descriptors for the ring's table.  false or -1 stands for none,
 ** -2 for IORING_REGISTER_FILES_SKIP.  Leaves the array, and a copy of the
@@ -140,21 +151,19 @@ static unsigned list_length(lua_State *L, int arg, unsigned max) {
 void form_fds(lua_State *L, int arg, Args *a) {
   unsigned n = list_length(L, arg, MAX_FDS);
   int *fds;
-  Fd *own;
   luaL_checkstack(L, 6, NULL);
   fds = lua_newuserdatauv(L, n * sizeof *fds, 1);
   lua_createtable(L, (int)n, 0);
-  for (unsigned i = 0; i < n; i++) {
-    int type = lua_rawgeti(L, arg, i + 1);
-    if (type == LUA_TBOOLEAN && !lua_toboolean(L, -1))
-      fds[i] = -1;
-    else if (type == LUA_TNUMBER && lua_tonumber(L, -1) < 0)
-      fds[i] = (int)args_int(L, lua_gettop(L), -2, -1);
-    else
-      fds[i] = fd_arg(L, lua_gettop(L), &own);
-    lua_rawseti(L, -2, i + 1);
-  }
   a->anchor = lua_gettop(L);
+  for (unsigned i = 0; i < n; i++) {
+    lua_rawgeti(L, arg, i + 1);
+    lua_rawseti(L, a->anchor, i + 1);
+  }
+  for (unsigned i = 0; i < n; i++) {
+    lua_rawgeti(L, a->anchor, i + 1);
+    lua_replace(L, arg);
+    fds[i] = read_fd(L, arg);
+  }
   a->temp = fds;
   a->tempsize = n * sizeof *fds;
   a->count = n;
@@ -166,12 +175,20 @@ typedef struct Waitv {
   uint32_t flags, reserved;
 } Waitv;
 
+/* Has the block 4 bytes from 'at' on? */
+static bool has_word(const Block *b, uint64_t at) {
+  return b != NULL && b->size >= 4 && at <= b->size - 4;
+}
+
 /* One futex, its table on top: {buffer, value, at =, flags =} [-0, +1, e]. */
 static void read_waitv(lua_State *L, int arg, Waitv *w) {
-  int table = lua_gettop(L);
-  lua_Integer at = form_field(L, table, "at", 0);
+  int isint, table = lua_gettop(L);
+  lua_Integer value, at = form_field(L, table, "at", 0);
   lua_rawgeti(L, table, 2);
-  w->value = (uint64_t)args_int(L, table + 1, 0, MAX_U32);
+  value = lua_tointegerx(L, -1, &isint);
+  luaL_argcheck(L, isint && lua_type(L, -1) == LUA_TNUMBER && value >= 0 &&
+    value <= MAX_U32, arg, "value of 32 bits expected as second field");
+  w->value = (uint64_t)value;
   w->flags = (uint32_t)form_field(L, table, "flags", 130);
   w->reserved = 0;
   lua_pop(L, 1);
@@ -180,6 +197,8 @@ static void read_waitv(lua_State *L, int arg, Waitv *w) {
                 "buffer expected as first field");
   luaL_argcheck(L, at >= 0 && at % 4 == 0, arg,
                 "field 'at': not a multiple of 4");
+  luaL_argcheck(L, has_word(buf_test(L, -1), (uint64_t)at), arg,
+                "a buffer has no 4 bytes there");
   w->address = (uint64_t)at;
 }
 
@@ -212,7 +231,7 @@ void form_settle_waitv(lua_State *L, Args *a) {
     lua_rawgeti(L, a->waitv, i + 1);
     b = buf_check(L, lua_gettop(L));
     lua_pop(L, 1);
-    if (b->size < 4 || w[i].address > b->size - 4)
+    if (!has_word(b, w[i].address))
       luaL_error(L, "buffer %d of the list has no 4 bytes there", (int)i + 1);
   }
 }

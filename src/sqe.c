@@ -252,9 +252,26 @@ static const luaL_Reg meta[] = {
   {NULL, NULL}
 };
 
-/* Add a method prep_<name> for each row. */
+/* Push the table as Lua sees it: a list of {name, args, result} [-0, +1]. */
+static void push_rows(lua_State *L) {
+  lua_createtable(L, (int)op_count, 0);
+  for (unsigned i = 0; i < op_count; i++) {
+    lua_createtable(L, 0, 3);
+    lua_pushstring(L, op_defs[i].name);
+    lua_setfield(L, -2, "name");
+    lua_pushstring(L, op_defs[i].args);
+    lua_setfield(L, -2, "args");
+    lua_pushinteger(L, op_defs[i].result);
+    lua_setfield(L, -2, "result");
+    lua_rawseti(L, -2, i + 1);
+  }
+}
+
+/* Add a method prep_<name> for each row; core.ops is the rows. */
 void sqe_open(lua_State *L, State *S) {
   unit_type(L, S, SQE_TYPE, methods, meta);
+  push_rows(L);
+  lua_setfield(L, -2, "ops");
   luaL_getmetatable(L, SQE_TYPE);
   lua_getfield(L, -1, "__index");
   for (unsigned i = 0; i < op_count; i++) {
