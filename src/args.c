@@ -353,6 +353,7 @@ void args_read(lua_State *L, const OpDef *def, int arg, Ring *r, bool raw,
       case 'g': read_word(L, arg, a); break;
       case 'J': a->fd = read_process(L, arg, &a->own[0]); break;
       case 'Z': read_bytes(L, arg, r, a); break;
+      case '0': a->slot = U_SLOT_ALLOC; break;
       case '1': check_provided(L, arg, a); break;
       case 'W': form_open_how(L, arg, a); break;
       case 'K': a->how = form_ctl(L, arg); break;

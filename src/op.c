@@ -280,7 +280,8 @@ const char *op_what(const Op *op, char *out, size_t size) {
     addr_text((const struct sockaddr *)&op->addr->sa, op->addr->len, out,
               size);
   else if (op->fd >= 0)
-    snprintf(out, size, "%s %d", op->fixed ? "slot" : "fd", op->fd);
+    snprintf(out, size, "%s %d", op->fixed || op->def->args[0] == 'H' ?
+             "slot" : "fd", op->fd);
   else
     return NULL;
   return out;

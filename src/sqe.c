@@ -154,12 +154,17 @@ static int l_sqe_prep(lua_State *L) {
   return 1;
 }
 
-/* sqe:set_flags(integer) -> sqe; IOSQE_ASYNC and so on */
+/*
+** sqe:set_flags(integer) -> sqe; IOSQE_ASYNC and so on
+** Not IOSQE_CQE_SKIP_SUCCESS: an operation that succeeds without a
+** completion would keep its memory, and its place, for ever.
+*/
 static int l_sqe_set_flags(lua_State *L) {
   Sqe *s = check(L, 1);
   unsigned flags = (unsigned)args_int(L, 2, 0, 255);
   luaL_argcheck(L, !(flags & IOSQE_CQE_SKIP_SUCCESS), 2,
-                "IOSQE_CQE_SKIP_SUCCESS: every operation needs its result");
+                "IOSQE_CQE_SKIP_SUCCESS: without its completion an operation "
+                "would never be released");
   if (s->op->fixed)  /* the number is a slot, and must not be taken for */
     flags |= IOSQE_FIXED_FILE;           /* an ordinary descriptor */
   s->sqe->flags = (uint8_t)flags;
@@ -209,6 +214,64 @@ static int l_sqe_set_ioprio(lua_State *L) {
   return 1;
 }
 
+/* sqe:set_buf_group(group) -> sqe; with IOSQE_BUFFER_SELECT */
+static int l_sqe_set_buf_group(lua_State *L) {
+  Sqe *s = check(L, 1);
+  s->sqe->buf_group = (uint16_t)args_int(L, 2, 0, UINT16_MAX);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* What a kind of result becomes when it is put into the ring's table. */
+static int direct_kind(int kind) {
+  switch (kind) {
+    case RES_FD: case RES_DIRECT: return RES_DIRECT;
+    case RES_ACCEPT: case RES_ACCEPT_DIRECT: return RES_ACCEPT_DIRECT;
+    case RES_PIPE: case RES_PIPE_DIRECT: return RES_PIPE_DIRECT;
+    default: return -1;
+  }
+}
+
+/*
+** sqe:set_target_fixed_file([slot]) -> sqe
+** The new descriptor goes into that slot of the ring's table, or any free
+** one.
+*/
+static int l_sqe_set_target_fixed_file(lua_State *L) {
+  Sqe *s = check(L, 1);
+  int kind = direct_kind(s->op->kind);
+  lua_Integer slot = args_optint(L, 2, U_SLOT_ALLOC, 0, U_SLOT_ALLOC);
+  luaL_argcheck(L, kind >= 0 && s->op->def->opcode != U_OP_FIXED_FD_INSTALL,
+                1, "the operation makes no descriptor");
+  s->op->kind = (uint8_t)kind;
+  s->op->place = slot >= U_SLOT_ALLOC - 1 ? U_SLOT_ALLOC : (uint32_t)slot + 1;
+  compat_set_slot(s->sqe, s->op->place);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* sqe:prep_send_set_addr(address) -> sqe; after prep_send or prep_send_zc */
+static int l_sqe_send_set_addr(lua_State *L) {
+  Sqe *s = check(L, 1);
+  Addr a, *copy;
+  size_t size;
+  addr_check(L, 2, &a);
+  s = check(L, 1);
+  luaL_argcheck(L, s->op->def && (s->op->def->opcode == IORING_OP_SEND ||
+                s->op->def->opcode == IORING_OP_SEND_ZC), 1,
+                "sqe is not prepared for a send");
+  size = offsetof(Addr, sa) + a.len;
+  copy = op_alloc(s->op, size);
+  if (copy == NULL)
+    return luaL_error(L, "not enough memory");
+  memcpy(copy, &a, size);
+  s->op->addr = copy;
+  io_uring_prep_send_set_addr(s->sqe, (struct sockaddr *)&copy->sa,
+                              (uint16_t)a.len);
+  lua_settop(L, 1);
+  return 1;
+}
+
 /*
 ** sqe:await() -> res, flags
 ** In a task it yields until this entry has completed; elsewhere it runs the
@@ -239,11 +302,14 @@ static int l_sqe_tostring(lua_State *L) {
 
 static const luaL_Reg methods[] = {
   {"await", l_sqe_await},
+  {"prep_send_set_addr", l_sqe_send_set_addr},
+  {"set_buf_group", l_sqe_set_buf_group},
   {"set_data", l_sqe_set_data},
   {"set_data64", l_sqe_set_data64},
   {"set_flags", l_sqe_set_flags},
   {"set_ioprio", l_sqe_set_ioprio},
   {"set_personality", l_sqe_set_personality},
+  {"set_target_fixed_file", l_sqe_set_target_fixed_file},
   {NULL, NULL}
 };
 
