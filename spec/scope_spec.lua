@@ -35,7 +35,8 @@ end
 
 describe("run", function()
   main_it("returns what the function returns", function()
-    local results = table.pack(uring.run(function(...) return select("#", ...), ..., nil end, 1, nil))
+    local function count(...) return select("#", ...), ..., nil end
+    local results = table.pack(uring.run(count, 1, nil))
     assert.same({n = 3, 2, 1, nil}, results)
   end)
 

@@ -3,14 +3,19 @@
 -- A regular file is read and written at explicit offsets, so the position is
 -- this object's own; anything else (a pipe, a terminal) goes in order.
 -- Reads are buffered, writes are not.
+--
+-- One task reads at a time: a second one gets EBUSY at once.  Writes of
+-- several tasks follow each other in the file; each takes its place in it
+-- before it waits.
 
 local core <const> = require "uring.core"
 local op <const>, errno <const> = core.op, core.errno
 local numeral <const> = require "uring.numeral"
 
 local CHUNK <const> = 65536
+local LARGEST <const> = 1 << 20        -- one read, whatever was asked for
 local find <const>, sub <const> = string.find, string.sub
-local type <const> = type
+local pcall <const>, select <const>, type <const> = pcall, select, type
 
 ---@class uring.File
 ---@field fd uring.Fd
@@ -34,6 +39,25 @@ local function closed()
   return nil, "closed", errno.ECANCELED
 end
 
+local function busy(what, self)
+  return nil, what .. " " .. self.path .. ": another task reads it",
+         errno.EBUSY
+end
+
+-- An argument as an integer that is at least 'min', or an error for whoever
+-- called the method.
+local function integer(value, min, arg, what)
+  local n = type(value) == "number" and math.tointeger(value)
+  if n and n >= min then return n end
+  local why = "out of range"
+  if type(value) ~= "number" then
+    why = "number expected, got " .. type(value)
+  elseif not n then
+    why = "number has no integer representation"
+  end
+  error(("bad argument #%d to '%s' (%s)"):format(arg, what, why), 3)
+end
+
 -- Put the path into the message of an operation on the descriptor.
 local function named(self, message, code)
   if message then
@@ -54,8 +78,11 @@ local function open(path, mode, permissions)
     error(("bad argument #1 to 'open' (string expected, got %s)")
           :format(type(path)), 2)
   end
-  mode = mode or "r"
-  local flags = MODES[type(mode) == "string" and mode:gsub("b", "", 1)]
+  if find(path, "\0", 1, true) then
+    error("bad argument #1 to 'open' (path contains a zero byte)", 2)
+  end
+  mode = mode == nil and "r" or mode
+  local flags = type(mode) == "string" and MODES[mode:gsub("b+$", "")]
   if not flags then
     error("bad argument #2 to 'open' (invalid mode)", 2)
   end
@@ -64,7 +91,11 @@ local function open(path, mode, permissions)
   if not fd then
     return nil, message:gsub("^openat", "open", 1), code
   end
-  local st <const> = op.statx(fd, "", O.AT_EMPTY_PATH, "type")
+  local ok, st = pcall(op.statx, fd, "", O.AT_EMPTY_PATH, "type")
+  if not ok then                       -- cancelled
+    fd:close()
+    error(st, 0)
+  end
   local regular <const> = st and st.type == "file"
   return setmetatable({
     fd = fd, path = path, append = flags & O.O_APPEND ~= 0,
@@ -73,11 +104,32 @@ local function open(path, mode, permissions)
   }, meta)
 end
 
--- One read into the buffer, which is empty; nil alone is the end.
-local function fill(self, n)
+-- After an append the position is the end of the file, as with C's files.
+local function settle(self)
+  if not self.at_end then return true end
+  local st, message, code = self:stat()
+  if not st then return nil, message, code end
+  self.offset, self.at_end = st.size, nil
+  return true
+end
+
+-- One read into the buffer, which is empty; nil alone is the end.  Where it
+-- raises, for the task is cancelled, the pieces go back into the buffer.
+local function fill(self, n, pieces)
   if self.closed then return closed() end
+  if self.reading then return busy("read", self) end
+  if self.at_end then
+    local ok, message, code = settle(self)
+    if not ok then return nil, message, code end
+  end
+  self.reading = true
   local offset = self.offset
-  local data, message, code = op.read(self.fd, n or CHUNK, offset)
+  local ok, data, message, code = pcall(op.read, self.fd, n or CHUNK, offset)
+  self.reading = false
+  if not ok then
+    if pieces then self.buffer, self.from = table.concat(pieces), 1 end
+    error(data, 0)
+  end
   if not data then
     if self.closed then return closed() end
     return named(self, message, code)
@@ -88,6 +140,16 @@ local function fill(self, n)
   return true
 end
 
+-- Fail with what was read so far.
+local function fail(self, pieces, message, code)
+  local partial = pieces and table.concat(pieces)
+  if code == errno.EBUSY then          -- nothing was done
+    if partial then self.buffer, self.from = partial, 1 end
+    return nil, message, code
+  end
+  return nil, message, code, partial
+end
+
 local function take_all(self)
   local data = self.from == 1 and self.buffer or sub(self.buffer, self.from)
   self.buffer, self.from = "", 1
@@ -95,15 +157,13 @@ local function take_all(self)
 end
 
 -- The next byte without taking it; nil at the end.
-local function peek(self)
+local function peek(self, taken)
   if self.from > #self.buffer then
-    local ok, message, code = fill(self)
+    local ok, message, code = fill(self, nil, taken)
     if not ok then return nil, message, code end
   end
   return sub(self.buffer, self.from, self.from)
 end
-
-local function skip(self) self.from = self.from + 1 end
 
 local function read_line(self, keep)
   local pieces
@@ -122,11 +182,10 @@ local function read_line(self, keep)
       pieces = pieces or {}
       pieces[#pieces + 1] = rest
     end
-    local ok, message, code = fill(self)
+    local ok, message, code = fill(self, nil, pieces)
     if not ok then
-      local partial = pieces and table.concat(pieces)
-      if message then return nil, message, code, partial end
-      return partial
+      if message then return fail(self, pieces, message, code) end
+      return pieces and table.concat(pieces)
     end
   end
 end
@@ -145,12 +204,12 @@ local function read_count(self, n)
   end
   local pieces, count = {take_all(self)}, have
   while count < n do
-    local ok, message, code = fill(self, math.max(n - count, CHUNK))
+    local most <const> = math.min(math.max(n - count, CHUNK), LARGEST)
+    local ok, message, code = fill(self, most, pieces)
     if not ok then
-      local partial = table.concat(pieces)
-      if message then return nil, message, code, partial end
+      if message then return fail(self, pieces, message, code) end
       if count == 0 then return nil end
-      return partial
+      return table.concat(pieces)
     end
     local piece = self.buffer
     if count + #piece > n then
@@ -166,50 +225,72 @@ end
 local function read_everything(self)
   local pieces = {take_all(self)}
   while true do
-    local ok, message, code = fill(self)
+    local ok, message, code = fill(self, nil, pieces)
     if not ok then
-      local data = table.concat(pieces)
-      if message then return nil, message, code, data end
-      return data
+      if message then return fail(self, pieces, message, code) end
+      return table.concat(pieces)
     end
     pieces[#pieces + 1] = take_all(self)
   end
 end
 
-local function read_one(self, format)
-  if math.type(format) == "integer" and format >= 0 then
-    return read_count(self, format)
+local function read_number(self)
+  local taken, message, code = {}, nil, nil
+  local number = numeral.read(function()
+    local c
+    c, message, code = peek(self, taken)
+    return c
+  end, function()
+    taken[#taken + 1] = sub(self.buffer, self.from, self.from)
+    self.from = self.from + 1
+  end)
+  if message then return nil, message, code end
+  return number
+end
+
+-- As in liolib, a star before a letter and more letters after it do no harm.
+local readers <const> = {
+  l = function(self) return read_line(self, false) end,
+  L = function(self) return read_line(self, true) end,
+  a = read_everything,
+  n = read_number
+}
+
+local function read_one(self, format, arg)
+  local kind <const> = type(format)
+  if kind == "number" then
+    return read_count(self, integer(format, 0, arg, "read"))
   end
-  if type(format) == "string" then
-    local kind = format:gsub("^%*", "")
-    if kind == "l" then return read_line(self, false) end
-    if kind == "L" then return read_line(self, true) end
-    if kind == "a" then return read_everything(self) end
-    if kind == "n" then
-      return numeral.read(function() return peek(self) end,
-                          function() skip(self) end)
-    end
+  local reader = kind == "string" and readers[format:match "^%*?(.?)"]
+  if not reader then
+    error(("bad argument #%d to 'read' (invalid format)"):format(arg), 2)
   end
-  error("bad argument to 'read' (invalid format)", 3)
+  return reader(self)
+end
+
+-- A value for each format, nil for the first one that fails.
+local function read_each(self, ...)
+  local n, results = select("#", ...), {}
+  for i = 1, n do
+    local value, message, code, partial = read_one(self, (select(i, ...)), i)
+    if value == nil and message then return nil, message, code, partial end
+    results[i] = value
+    if value == nil then return table.unpack(results, 1, i) end
+  end
+  return table.unpack(results, 1, n)
 end
 
 --- Read by the formats of Lua's files: "l" (default), "L", "a", "n", counts.
 ---@param ... string|integer
 ---@return string|number|nil ... nil alone at the end; nil, message, errno,
 ---partial when a read fails
-function File:read(format, ...)
+function File:read(...)
   if self.closed then return closed() end
-  if select("#", ...) == 0 then
-    return read_one(self, format == nil and "l" or format)
-  end
-  local results, formats = {}, {format, ...}
-  for i = 1, #formats do
-    local value, message, code, partial = read_one(self, formats[i])
-    if value == nil and message then return nil, message, code, partial end
-    results[i] = value
-    if value == nil then break end
-  end
-  return table.unpack(results, 1, #formats)
+  local n <const> = select("#", ...)
+  local format <const> = ...
+  if n == 0 or n == 1 and format == nil then return read_line(self, false) end
+  if n == 1 then return read_one(self, format, 1) end
+  return read_each(self, ...)
 end
 
 --- An iterator over lines, or over what read(...) returns.
@@ -227,24 +308,59 @@ local function position(self)
   return self.offset - (#self.buffer - self.from + 1)
 end
 
--- Forget what was read ahead.
+-- Forget what was read ahead of a file that has positions.
 local function rewind(self)
-  if self.offset >= 0 then self.offset = position(self) end
-  self.buffer, self.from = "", 1
+  if self.offset >= 0 then
+    self.offset = position(self)
+    self.buffer, self.from = "", 1
+  end
 end
 
+-- -> true, or nil and the failure; and always how many bytes were written
 local function write_all(self, data, offset)
   local done = 0
-  while done < #data do
+  while true do
     local n, message, code = op.write(self.fd, data, nil, offset)
-    if not n then return nil, message, code, done end
+    if not n then return nil, done, message, code end
     done = done + n
-    if n < #data then
-      data, done = sub(data, n + 1), 0
-    end
+    if n == #data then return true, done end
+    if self.closed then return nil, done end
+    data = sub(data, n + 1)
     if offset >= 0 then offset = offset + n end
   end
-  return offset
+end
+
+-- Write at the position, which is moved first: others may write, too.
+local function write_here(self, data)
+  local before <const> = self.offset
+  local after <const> = before + #data
+  self.offset = after
+  local ok, good, done, message, code = pcall(write_all, self, data, before)
+  if not (ok and good) and self.offset == after then
+    self.offset = before + (ok and done or 0)
+  end
+  if not ok then error(good, 0) end
+  return good, message, code
+end
+
+-- Write where the kernel puts it: in order, or at the end.
+local function write_on(self, data)
+  local ok, _, message, code = write_all(self, data, -1)
+  self.at_end = self.append and self.offset >= 0
+  return ok, message, code
+end
+
+-- What the arguments of write are together.
+local function join(...)
+  local n <const> = select("#", ...)
+  for i = 1, n do
+    local kind = type((select(i, ...)))
+    if kind ~= "string" and kind ~= "number" then
+      error(("bad argument #%d to 'write' (string expected, got %s)")
+            :format(i, kind), 3)
+    end
+  end
+  return n == 1 and tostring((...)) or table.concat {...}
 end
 
 --- Write the values, each a string or a number.
@@ -252,21 +368,16 @@ end
 ---@return uring.File? self nil, message, errno
 function File:write(...)
   if self.closed then return closed() end
-  for i = 1, select("#", ...) do
-    local kind = type((select(i, ...)))
-    if kind ~= "string" and kind ~= "number" then
-      error(("bad argument #%d to 'write' (string expected, got %s)")
-            :format(i, kind), 2)
-    end
-  end
+  local data <const> = join(...)
+  local placed <const> = self.offset >= 0
+  if placed and self.reading then return busy("write", self) end
   rewind(self)
-  local data = select("#", ...) == 1 and tostring((...)) or table.concat {...}
   if data == "" then return self end
-  local offset, message, code =
-    write_all(self, data, self.append and -1 or self.offset)
-  if not offset then return named(self, message, code) end
-  if not self.append then self.offset = offset end
-  return self
+  local write <const> = placed and not self.append and write_here or write_on
+  local ok, message, code = write(self, data)
+  if ok then return self end
+  if self.closed then return closed() end
+  return named(self, message, code)
 end
 
 --- Set and get the position, as a Lua file does.
@@ -274,29 +385,32 @@ end
 ---@param offset? integer
 ---@return integer? position from the beginning; nil, message, errno
 function File:seek(whence, offset)
-  whence, offset = whence or "cur", offset or 0
+  whence = whence == nil and "cur" or whence
+  if whence ~= "set" and whence ~= "cur" and whence ~= "end" then
+    error("bad argument #1 to 'seek' (invalid option '" .. tostring(whence)
+          .. "')", 2)
+  end
+  offset = integer(offset == nil and 0 or offset, math.mininteger, 2, "seek")
   if self.closed then return closed() end
   if self.offset < 0 then
     return nil, "seek " .. self.path .. ": Illegal seek", errno.ESPIPE
   end
-  local base
-  if whence == "set" then
-    base = 0
-  elseif whence == "cur" then
-    base = position(self)
-  elseif whence == "end" then
+  if self.reading then return busy("seek", self) end
+  local base = 0
+  if whence == "end" then
     local st, message, code = self:stat()
     if not st then return nil, message, code end
     base = st.size
-  else
-    error("bad argument #1 to 'seek' (invalid option '" .. tostring(whence)
-          .. "')", 2)
+  elseif whence == "cur" then
+    local ok, message, code = settle(self)
+    if not ok then return nil, message, code end
+    base = position(self)
   end
   if base + offset < 0 then
     return nil, "seek " .. self.path .. ": Invalid argument", errno.EINVAL
   end
   self.buffer, self.from = "", 1
-  self.offset = base + offset
+  self.offset, self.at_end = base + offset, nil
   return self.offset
 end
 
@@ -305,6 +419,7 @@ end
 ---@param offset integer
 ---@return string|integer|nil data "" at the end; nil, message, errno
 function File:pread(n, offset)
+  offset = integer(offset, 0, 2, "pread")
   if self.closed then return closed() end
   local data, message, code
   if type(n) == "number" then
@@ -321,6 +436,7 @@ end
 ---@param offset integer
 ---@return integer? bytes nil, message, errno
 function File:pwrite(data, offset)
+  offset = integer(offset, 0, 2, "pwrite")
   if self.closed then return closed() end
   local n, message, code = op.write(self.fd, data, nil, offset)
   if not n then return named(self, message, code) end
@@ -360,6 +476,7 @@ end
 ---@return true? done nil, message, errno
 function File:truncate(size)
   if self.closed then return closed() end
+  if self.reading then return busy("truncate", self) end
   rewind(self)
   local ok, message, code = op.ftruncate(self.fd, size)
   if not ok then return named(self, message, code) end

@@ -100,6 +100,10 @@ end
 ---@param handler fun(stream: uring.Stream)
 ---@return true? done nil, message, errno
 function Server:serve(handler)
+  if type(handler) ~= "function" then
+    error(("bad argument #1 to 'serve' (function expected, got %s)")
+          :format(type(handler)), 2)
+  end
   return scope.scope(function(s)
     local function run(conn)
       local _ <close> = conn
@@ -123,6 +127,7 @@ end
 --- The address it listens on.
 ---@return table? address nil, message, errno
 function Server:address()
+  if self.closed then return nil, "closed", errno.ECANCELED end
   return sock.getsockname(self.fd)
 end
 

@@ -56,10 +56,13 @@ function M.each(source, limit, f)
   local iterator = type(source) == "table" and values(source) or source
   scope.scope(function(s)
     local host, running, waiting = current(), 0, false
-    local function run(...)
-      f(...)
+    local ended <const> = setmetatable({}, {__close = function()
       running = running - 1
       if waiting then host:wake() end
+    end})
+    local function run(...)
+      local _ <close> = ended          -- also of one that was cancelled
+      f(...)
     end
     for a, b, c in iterator do
       while running >= limit do

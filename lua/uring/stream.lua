@@ -40,8 +40,9 @@ local function busy(what)
   return nil, what .. ": another task is at it", errno.EBUSY
 end
 
--- One recv; nil alone is the end.
-local function receive(self)
+-- One recv; nil alone is the end.  Where it raises, for the task is
+-- cancelled, the pieces read so far go back into the buffer, which is empty.
+local function receive(self, pieces)
   if self.closed then return closed() end
   if self.ended then return nil end
   if self.reading then return busy "read" end
@@ -49,7 +50,10 @@ local function receive(self)
   self.reading = true
   local ok, data, message, code = pcall(recv, self.fd, chunk)
   self.reading = false
-  if not ok then error(data, 0) end
+  if not ok then
+    if pieces then self.buffer, self.from = table.concat(pieces), 1 end
+    error(data, 0)
+  end
   if not data then
     if self.closed then return closed() end
     return nil, message, code
@@ -75,10 +79,24 @@ local function take_all(self)
   return data
 end
 
+-- The argument as an integer from 'min', or an error for whoever called.
+local function count(value, min, what)
+  local n = type(value) == "number" and math.tointeger(value)
+  if n and n >= min then return n end
+  local why = "out of range"
+  if type(value) ~= "number" then
+    why = "number expected, got " .. type(value)
+  elseif not n then
+    why = "number has no integer representation"
+  end
+  error(("bad argument #1 to '%s' (%s)"):format(what, why), 3)
+end
+
 --- At least one byte: what has arrived, at most `max`.
 ---@param max? integer
 ---@return string? bytes nil at the end; nil, message, errno
 function Stream:readsome(max)
+  if max then max = count(max, 1, "readsome") end
   local data, message, code
   if self.from > #self.buffer then
     data, message, code = receive(self)
@@ -109,45 +127,46 @@ local function fail(self, pieces, message, code)
   return nil, message, code, partial
 end
 
---- Exactly n bytes.
----@param n integer
----@return string? bytes nil alone when the end came before the first; nil,
----message, errno, partial when it came later
-function Stream:readexact(n)
+local function read_exact(self, n)
   local have = #self.buffer - self.from + 1
   if have >= n then
     local from = self.from
     self.from = from + n
     return sub(self.buffer, from, from + n - 1)
   end
-  local pieces, count = {take_all(self)}, have
-  while count < n do
-    local data, message, code = receive(self)
+  local pieces, size = {take_all(self)}, have
+  while size < n do
+    local data, message, code = receive(self, pieces)
     if not data then
-      if not message and count == 0 then return nil end
+      if not message and size == 0 then return nil end
       return fail(self, pieces, message, code)
     end
-    if count + #data > n then
-      self.buffer, self.from = data, n - count + 1
-      data = sub(data, 1, n - count)
+    if size + #data > n then
+      self.buffer, self.from = data, n - size + 1
+      data = sub(data, 1, n - size)
     end
-    count = count + #data
+    size = size + #data
     pieces[#pieces + 1] = data
   end
   return table.concat(pieces)
 end
 
--- Read on until the delimiter is there.  'data' are the bytes so far.
+--- Exactly n bytes.
+---@param n integer
+---@return string? bytes nil alone when the end came before the first; nil,
+---message, errno, partial when it came later
+function Stream:readexact(n)
+  return read_exact(self, count(n, 0, "readexact"))
+end
+
+-- Read on until the delimiter is there.  'data' are the bytes so far; it
+-- may begin in the first 'limit' + 1 of them all.
 local function read_on(self, data, delimiter, limit)
   local pieces, size = {data}, #data
   local overlap = #delimiter - 1
   local tail = overlap > 0 and sub(data, -overlap) or ""
-  while true do
-    if limit and size > limit then
-      self.buffer, self.from = table.concat(pieces), 1
-      return nil, "line too long", errno.EMSGSIZE
-    end
-    local chunk, message, code = receive(self)
+  while not limit or size <= limit + overlap do
+    local chunk, message, code = receive(self, pieces)
     if not chunk then
       if not message then                -- the end: the rest, undelimited
         self.buffer, self.from = table.concat(pieces), 1
@@ -159,6 +178,10 @@ local function read_on(self, data, delimiter, limit)
     local first = find(window, delimiter, 1, true)
     if first then
       local stop = first + overlap - #tail  -- last byte of it in the chunk
+      if limit and size + stop > limit + overlap + 1 then
+        pieces[#pieces + 1] = chunk
+        break
+      end
       pieces[#pieces + 1] = sub(chunk, 1, stop)
       self.buffer, self.from = chunk, stop + 1
       return table.concat(pieces)
@@ -167,26 +190,35 @@ local function read_on(self, data, delimiter, limit)
     size = size + #chunk
     pieces[#pieces + 1] = chunk
   end
+  self.buffer, self.from = table.concat(pieces), 1
+  return nil, "line too long", errno.EMSGSIZE
 end
 
 -- Up to and with the delimiter; nil, and the bytes kept, when the end comes.
 local function read_delimited(self, delimiter, limit)
   local from = self.from
-  local _, last = find(self.buffer, delimiter, from, true)
-  if last then
-    self.from = last + 1
-    return sub(self.buffer, from, last)
+  local first, last = find(self.buffer, delimiter, from, true)
+  if not first then
+    return read_on(self, take_all(self), delimiter, limit)
   end
-  return read_on(self, take_all(self), delimiter, limit)
+  if limit and first - from > limit then
+    return nil, "line too long", errno.EMSGSIZE
+  end
+  self.from = last + 1
+  return sub(self.buffer, from, last)
 end
 
 --- The bytes up to a delimiter, which is read, too, but not returned.
 ---@param delimiter string
----@param limit? integer give up when so many bytes have none
+---@param limit? integer the most bytes before it; when there are more, they
+---stay, and it is nil, "line too long", EMSGSIZE
 ---@return string? bytes nil alone at the end; nil, message, errno, partial
 function Stream:readuntil(delimiter, limit)
   if type(delimiter) ~= "string" or delimiter == "" then
     error("bad argument #1 to 'readuntil' (non-empty string expected)", 2)
+  end
+  if limit ~= nil and (math.type(limit) ~= "integer" or limit < 0) then
+    error("bad argument #2 to 'readuntil' (limit of bytes expected)", 2)
   end
   local data, message, code, partial = read_delimited(self, delimiter, limit)
   if data then return sub(data, 1, -#delimiter - 1) end
@@ -207,7 +239,7 @@ end
 local function read_everything(self)
   local pieces = {take_all(self)}
   while true do
-    local data, message, code = receive(self)
+    local data, message, code = receive(self, pieces)
     if not data then
       if message then return fail(self, pieces, message, code) end
       return table.concat(pieces)
@@ -226,23 +258,32 @@ local function read_count(self, n)
     end
     return ""
   end
-  local data, message, code, partial = self:readexact(n)
+  local data, message, code, partial = read_exact(self, n)
   if not data and code == errno.ENODATA then return partial end
   return data, message, code, partial
+end
+
+local readers <const> = {
+  l = function(self) return read_line(self, false) end,
+  L = function(self) return read_line(self, true) end,
+  a = read_everything
+}
+
+local function read_one(self, format)
+  if type(format) == "number" then
+    return read_count(self, count(format, 0, "read"))
+  end
+  local reader = type(format) == "string" and readers[format:match "^%*?(.?)"]
+  if not reader then error("bad argument #1 to 'read' (invalid format)", 2) end
+  return reader(self)
 end
 
 --- Read as a Lua file does: "l" (default), "L", "a", or a count.
 ---@param format? string|integer
 ---@return string? bytes nil alone at the end; nil, message, errno, partial
 function Stream:read(format)
-  if math.type(format) == "integer" and format >= 0 then
-    return read_count(self, format)
-  end
-  format = format == nil and "l" or format
-  if format == "l" or format == "*l" then return read_line(self, false) end
-  if format == "L" or format == "*L" then return read_line(self, true) end
-  if format == "a" or format == "*a" then return read_everything(self) end
-  error("bad argument #1 to 'read' (invalid format)", 2)
+  if format == nil then return read_line(self, false) end
+  return read_one(self, format)
 end
 
 --- An iterator over lines, or over what read(format) returns.
@@ -257,19 +298,24 @@ end
 
 -- ---- writing -------------------------------------------------------------
 
-local function send_all(fd, data)
-  local sent, message, code = send(fd, data, nil, SEND_FLAGS)
+local function send_all(self, data)
+  local sent, message, code = send(self.fd, data, nil, SEND_FLAGS)
   while sent and sent < #data do
+    if self.closed then return nil end
     data = sub(data, sent + 1)
-    sent, message, code = send(fd, data, nil, SEND_FLAGS)
+    sent, message, code = send(self.fd, data, nil, SEND_FLAGS)
   end
   return sent, message, code
 end
 
-local function send_each(fd, ...)
+local function send_each(self, ...)
   for i = 1, select("#", ...) do
-    local sent, message, code = send_all(fd, (select(i, ...)))
-    if not sent then return nil, message, code end
+    local piece = tostring((select(i, ...)))
+    if piece ~= "" then
+      if self.closed then return nil end
+      local sent, message, code = send_all(self, piece)
+      if not sent then return nil, message, code end
+    end
   end
   return true
 end
@@ -306,9 +352,9 @@ function Stream:write(...)
   self.writing = true
   local ok, sent, message, code
   if f == send_all then
-    ok, sent, message, code = pcall(send_all, self.fd, data)
+    ok, sent, message, code = pcall(send_all, self, data)
   else
-    ok, sent, message, code = pcall(send_each, self.fd, ...)
+    ok, sent, message, code = pcall(send_each, self, ...)
   end
   self.writing = false
   if not ok then error(sent, 0) end
