@@ -29,7 +29,8 @@ typedef struct More {
 
 /*
 ** Memory that lives as long as the record; NULL when there is none.  Small
-** pieces fit into the record itself.
+** pieces fit into the record itself.  Zeroed, because memcheck does not see
+** what the kernel writes for an operation.
 */
 void *op_alloc(Op *op, size_t size) {
   size_t rounded = (size + 15) & ~(size_t)15;
@@ -39,7 +40,7 @@ void *op_alloc(Op *op, size_t size) {
     op->used += rounded;
     return mem;
   }
-  more = malloc(sizeof *more + size);
+  more = calloc(1, sizeof *more + size);
   if (more == NULL)
     return NULL;
   more->next = op->more;
