@@ -664,10 +664,24 @@ int sched_turn(lua_State *L, Ring *r, int64_t timeout);
 
 /* ---- task.c ----------------------------------------------------------- */
 
+Task *task_check(lua_State *L, int arg);
+Task *task_new(lua_State *L);
 void task_unlist(lua_State *L, Ring *r, Task *t);
-void task_deadlock(lua_State *L, Ring *r);
 void task_forget(lua_State *L, Ring *r);
 void task_open(lua_State *L, State *S);
+
+static inline bool task_ended(const Task *t) {
+  return t->state >= TASK_DONE;
+}
+
+/* ---- wait.c ----------------------------------------------------------- */
+
+void wait_open(lua_State *L, State *S);
+
+/* ---- inspect.c -------------------------------------------------------- */
+
+void task_deadlock(lua_State *L, Ring *r);
+void inspect_open(lua_State *L, State *S);
 
 /* ---- coro.c ----------------------------------------------------------- */
 
