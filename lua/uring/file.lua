@@ -97,9 +97,11 @@ local function open(path, mode, permissions)
     error(st, 0)
   end
   local regular <const> = st and st.type == "file"
+  local append <const> = flags & O.O_APPEND ~= 0
   return setmetatable({
-    fd = fd, path = path, append = flags & O.O_APPEND ~= 0,
+    fd = fd, path = path, append = append,
     offset = regular and 0 or -1,      -- where the next read of the fd begins
+    at_end = regular and append and flags & O.O_RDWR == 0,
     buffer = "", from = 1
   }, meta)
 end
@@ -113,18 +115,19 @@ local function settle(self)
   return true
 end
 
+local function read_next(self, n)
+  local ok, message, code = settle(self)
+  if not ok or self.closed then return nil, message, code end
+  return op.read(self.fd, n, self.offset)
+end
+
 -- One read into the buffer, which is empty; nil alone is the end.  Where it
 -- raises, for the task is cancelled, the pieces go back into the buffer.
 local function fill(self, n, pieces)
   if self.closed then return closed() end
   if self.reading then return busy("read", self) end
-  if self.at_end then
-    local ok, message, code = settle(self)
-    if not ok then return nil, message, code end
-  end
   self.reading = true
-  local offset = self.offset
-  local ok, data, message, code = pcall(op.read, self.fd, n or CHUNK, offset)
+  local ok, data, message, code = pcall(read_next, self, n or CHUNK)
   self.reading = false
   if not ok then
     if pieces then self.buffer, self.from = table.concat(pieces), 1 end
@@ -135,7 +138,7 @@ local function fill(self, n, pieces)
     return named(self, message, code)
   end
   if data == "" then return nil end
-  if offset >= 0 then self.offset = offset + #data end
+  if self.offset >= 0 then self.offset = self.offset + #data end
   self.buffer, self.from = data, 1
   return true
 end
@@ -194,7 +197,8 @@ local function read_count(self, n)
   if n == 0 then
     local byte, message, code = peek(self)
     if byte then return "" end
-    return nil, message, code
+    if message then return nil, message, code end
+    return nil
   end
   local have = #self.buffer - self.from + 1
   if have >= n then
@@ -293,13 +297,17 @@ function File:read(...)
   return read_each(self, ...)
 end
 
+-- What an iterator returns for what a read has returned.
+local function or_raise(data, message, ...)
+  if data == nil and message then error(message, 2) end
+  return data, message, ...
+end
+
 --- An iterator over lines, or over what read(...) returns.
 function File:lines(...)
-  local formats = table.pack(...)
+  local formats <const> = table.pack(...)
   return function()
-    local data, message = self:read(table.unpack(formats, 1, formats.n))
-    if data == nil and message then error(message, 2) end
-    return data
+    return or_raise(self:read(table.unpack(formats, 1, formats.n)))
   end
 end
 

@@ -222,18 +222,18 @@ function Stream:readuntil(delimiter, limit)
   end
   local data, message, code, partial = read_delimited(self, delimiter, limit)
   if data then return sub(data, 1, -#delimiter - 1) end
-  if not message and self.from <= #self.buffer then
-    return fail(self, {take_all(self)})
-  end
-  return nil, message, code, partial
+  if message then return nil, message, code, partial end
+  if self.from <= #self.buffer then return fail(self, {take_all(self)}) end
+  return nil
 end
 
 -- A line; the last one may lack its newline.
 local function read_line(self, keep)
   local line, message, code, partial = read_delimited(self, "\n")
   if line then return keep and line or sub(line, 1, -2) end
-  if not message and self.from <= #self.buffer then return take_all(self) end
-  return nil, message, code, partial
+  if message then return nil, message, code, partial end
+  if self.from <= #self.buffer then return take_all(self) end
+  return nil
 end
 
 local function read_everything(self)
@@ -253,14 +253,17 @@ local function read_count(self, n)
   if n == 0 then
     if self.from > #self.buffer then
       local data, message, code = receive(self)
-      if not data then return nil, message, code end
+      if message then return nil, message, code end
+      if not data then return nil end
       self.buffer, self.from = data, 1
     end
     return ""
   end
   local data, message, code, partial = read_exact(self, n)
-  if not data and code == errno.ENODATA then return partial end
-  return data, message, code, partial
+  if data then return data end
+  if code == errno.ENODATA then return partial end
+  if message then return nil, message, code, partial end
+  return nil
 end
 
 local readers <const> = {
