@@ -269,6 +269,7 @@ describe("memory", function()
         collectgarbage()
         local junk = {}
         for k = 1, 100 do junk[k] = ("x"):rep(100) .. k end
+        assert.equal(100, #junk)
         core.yield()
       end
     end)
