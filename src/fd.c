@@ -18,21 +18,8 @@
 
 #include "uring.h"
 
-/* Where the running Lua function is, for debug mode; NULL without memory. */
-static char *place(lua_State *L) {
-  lua_Debug ar;
-  char text[LUA_IDSIZE + 24];
-  for (int level = 0; lua_getstack(L, level, &ar); level++) {
-    lua_getinfo(L, "Sl", &ar);
-    if (ar.currentline > 0) {
-      snprintf(text, sizeof text, "%s:%d", ar.short_src, ar.currentline);
-      return strdup(text);
-    }
-  }
-  return NULL;
-}
-
 static void fd_free(Fd *f) {
+  link_remove(&f->open);
   free(f->opened);
   free(f->closed);
   free(f);
@@ -42,6 +29,7 @@ static void fd_free(Fd *f) {
 void fd_gone(Fd *f) {
   f->state = FD_CLOSED;
   link_remove(&f->direct);
+  link_remove(&f->open);
   while (!link_alone(&f->closers))
     sched_wake(container(f->closers.next, Task, link), WOKE_NORMAL);
 }
@@ -141,6 +129,7 @@ static int l_fd_empty(lua_State *L) {
   link_init(&f->uses);
   link_init(&f->closers);
   link_init(&f->direct);
+  link_init(&f->open);
   return 1;
 }
 
@@ -148,8 +137,7 @@ static int l_fd_empty(lua_State *L) {
 void fd_own(lua_State *L, State *S, Fd *f, int fd) {
   f->fd = fd;
   f->state = FD_OPEN;
-  if (S->debug)
-    f->opened = place(L);
+  debug_opened(L, S, f);
 }
 
 /*
@@ -308,10 +296,10 @@ static int l_fd_detach(lua_State *L) {
   if (f->count > 0 || f->state == FD_CLOSING)
     return luaL_error(L, "fd %d is in use by %d operation%s", f->fd,
                       (int)f->count, f->count == 1 ? "" : "s");
+  debug_closing(L, S, f, "detached");
   f->state = FD_DETACHED;
   link_remove(&f->direct);
-  if (S->debug)
-    f->closed = place(L);
+  link_remove(&f->open);
   lua_pushinteger(L, f->fd);
   return 1;
 }
@@ -358,8 +346,8 @@ static int await_closed(lua_State *L, State *S, Fd *f) {
 ** function.  Where it cannot yield it waits in place.
 */
 int fd_await_close(lua_State *L, State *S, Fd *f) {
-  if (S->debug && f->closed == NULL && f->state == FD_OPEN)
-    f->closed = place(L);
+  if (f->state == FD_OPEN)
+    debug_closing(L, S, f, "closed");
   fd_close(f);
   lua_settop(L, 1);
   return await_closed(L, S, f);

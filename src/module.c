@@ -77,13 +77,15 @@ static State *new_state(lua_State *L) {
   lua_pushboolean(L, 0);
   S->keep = luaL_ref(L, LUA_REGISTRYINDEX);
   S->on_end = S->on_cancel = S->waiter = LUA_NOREF;
+  S->on_trace = S->on_report = LUA_NOREF;
   return S;
 }
 
 int luaopen_uring_core(lua_State *L) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   static void (*const units[])(lua_State *, State *) = {
-    err_open, const_open, buf_open, fd_open, addr_open, statx_open,
+    debug_open, err_open, const_open, buf_open, fd_open, addr_open,
+    statx_open,
     sock_open, sys_open, sqe_open, cqe_open, op_open, ring_open, setup_open,
     timer_open, task_open, wait_open, inspect_open, coro_open, direct_open,
     register_open, tune_open, enter_open

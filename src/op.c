@@ -291,6 +291,9 @@ const char *op_what(const Op *op, char *out, size_t size) {
 /* Push nil, message, errno for the code [-0, +3, e]. */
 static int failure(lua_State *L, const Op *op, int code) {
   char what[ADDR_TEXT];
+  if (code == EBADF && !op->fixed)
+    return debug_bad_fd(L, op->ring->state, op->def->name,
+                        op_what(op, what, sizeof what), op->fd);
   return err_fail(L, code, op->def->name, op_what(op, what, sizeof what));
 }
 
@@ -299,6 +302,12 @@ static int failure(lua_State *L, const Op *op, int code) {
 ** held when this raises, so that its owner can release it.
 */
 int op_result(lua_State *L, State *S, Op *op) {
+  if (S->on_trace != LUA_NOREF && op->def) {
+    char what[ADDR_TEXT];
+    debug_trace(L, S, "complete", op->def->name,
+                op_what(op, what, sizeof what), sched_clock() - op->since,
+                &op->res);
+  }
   if (op->state & OP_NUMBER) {
     lua_pushinteger(L, op->res);
     lua_pushinteger(L, op->flags);
@@ -312,9 +321,27 @@ int op_result(lua_State *L, State *S, Op *op) {
 
 /* ---- uring.op --------------------------------------------------------- */
 
+#define FD_TEXT 24
+
+/* What the arguments name, for a message or a trace; NULL for nothing. */
+static const char *describe(const Args *a, char *out) {
+  if (a->path[0])
+    return a->path[0];
+  if (a->fd < 0)
+    return NULL;
+  snprintf(out, FD_TEXT, "fd %d", a->fd);
+  return out;
+}
+
+static void trace_submit(lua_State *L, State *S, const OpDef *def,
+                         const Args *a) {
+  char what[FD_TEXT];
+  debug_trace(L, S, "submit", def->name, describe(a, what), 0, NULL);
+}
+
 /* Push the failure of an operation whose lane another task is in. */
 static int busy(lua_State *L, const OpDef *def, const Fd *f) {
-  char what[24];
+  char what[FD_TEXT];
   snprintf(what, sizeof what, "fd %d", f->fd);
   return err_fail(L, EBUSY, def->name, what);
 }
@@ -329,9 +356,12 @@ static int call(lua_State *L, int lane) {
   Ring *r = sched_ring(L, S);
   Args a;
   Op *op;
+  char what[FD_TEXT];
   if (r == NULL)
     return 3;
   args_read(L, def, 1, r, false, &a);
+  if (S->on_trace != LUA_NOREF)
+    trace_submit(L, S, def, &a);
   op_reserve(L, r);
   args_settle(L, &a);
   ring_usable(L, r);
@@ -344,6 +374,8 @@ static int call(lua_State *L, int lane) {
       return op_closing(L, def, a.own[i]);
   if (lane != LANE_NONE && a.own[0] && fd_lane_busy(a.own[0], r, lane))
     return busy(L, def, a.own[0]);
+  if (a.own[0] == NULL && !a.fixed && debug_closed(S, a.fd))
+    return debug_bad_fd(L, S, def->name, describe(&a, what), a.fd);
   op = op_new(L, r, def, &a, false);
   if (lane != LANE_NONE && a.own[0])
     a.own[0]->lanes[lane] =

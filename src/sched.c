@@ -356,6 +356,7 @@ static int resume_first(lua_State *L, Ring *r) {
   State *S = r->state;
   Task *t = container(r->ready.next, Task, link);
   int status, nres, nargs = t->nargs;
+  int64_t since;
   link_remove(&t->link);
   r->nready--;
   r->stats.resumes++;
@@ -373,8 +374,11 @@ static int resume_first(lua_State *L, Ring *r) {
     return end_task(L, r, t, LUA_ERRRUN);
   }
   S->task = t;
+  since = S->debug ? sched_clock() : 0;
   status = lua_resume(t->co, L, nargs, &nres);
   S->task = NULL;
+  if (since != 0)
+    debug_ran(L, S, t, since);
   if (status == LUA_YIELD && t->state != TASK_RUNNING) {
     lua_pop(t->co, nres);
     return LUA_OK;

@@ -158,24 +158,14 @@ static int l_ring_step(lua_State *L) {
   return 1;
 }
 
-/* Replace the function kept at 'ref' by the one at index 1, or by none. */
-static int set_hook(lua_State *L, int *ref) {
-  if (!lua_isnil(L, 1))
-    luaL_checktype(L, 1, LUA_TFUNCTION);
-  lua_settop(L, 1);
-  luaL_unref(L, LUA_REGISTRYINDEX, *ref);
-  *ref = lua_isnil(L, 1) ? LUA_NOREF : luaL_ref(L, LUA_REGISTRYINDEX);
-  return 0;
-}
-
 /* core.on_end(function | nil); called with each task that has ended */
 static int l_on_end(lua_State *L) {
-  return set_hook(L, &state_get(L)->on_end);
+  return debug_hook(L, &state_get(L)->on_end);
 }
 
 /* core.on_cancel(function | nil); called with the task and the reason */
 static int l_on_cancel(lua_State *L) {
-  return set_hook(L, &state_get(L)->on_cancel);
+  return debug_hook(L, &state_get(L)->on_cancel);
 }
 
 /* core.torture(boolean): collect all garbage before every resume */

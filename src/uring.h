@@ -129,6 +129,15 @@ static inline Timer *heap_first(const Heap *h) {
 
 /* ---- the state of one Lua universe ------------------------------------ */
 
+#define CRUMBS 64
+#define CRUMB_TEXT 192
+
+/* What became of a descriptor, for the message of EBADF. */
+typedef struct Crumb {
+  int fd;
+  char text[CRUMB_TEXT];
+} Crumb;
+
 /* First upvalue of every function of the module. */
 struct State {
   Task *task;          /* the task that runs now, NULL in the main chunk */
@@ -141,7 +150,13 @@ struct State {
   int waiting;         /* registry: coroutines that wait inside an await */
   int on_end;          /* registry: called with a task that has ended */
   int on_cancel;       /* registry: called with a task to be cancelled */
+  int on_trace;        /* registry: called with each operation */
+  int on_report;       /* registry: called with what debug mode reports */
   bool debug;          /* remember where descriptors come from */
+  bool tracing;        /* inside on_trace */
+  Link open;           /* descriptors opened in debug mode */
+  Crumb crumbs[CRUMBS]; /* the last ones closed in it, circular */
+  unsigned ncrumbs;
   bool torture;        /* collect all garbage before every resume */
   bool closing;        /* lua_close has finalised the default ring */
 };
@@ -222,6 +237,7 @@ struct Fd {
   Link closers;        /* tasks that wait until it is closed */
   Lane lanes[LANES];
   int error;           /* what close(2) said, as an errno */
+  Link open;           /* in State.open, in debug mode */
   char *opened, *closed; /* where, in debug mode */
 };
 
@@ -692,6 +708,19 @@ void coro_open(lua_State *L, State *S);
 int timer_fire(lua_State *L, Ring *r, Timer *t);
 void timer_forget(lua_State *L, int arg);
 void timer_open(lua_State *L, State *S);
+
+/* ---- debug.c ---------------------------------------------------------- */
+
+void debug_opened(lua_State *L, State *S, Fd *f);
+void debug_closing(lua_State *L, State *S, Fd *f, const char *how);
+int debug_bad_fd(lua_State *L, const State *S, const char *op,
+                 const char *what, int fd);
+bool debug_closed(const State *S, int fd);
+void debug_ran(lua_State *L, State *S, const Task *t, int64_t since);
+void debug_trace(lua_State *L, State *S, const char *event, const char *op,
+                 const char *what, int64_t span, const int32_t *res);
+int debug_hook(lua_State *L, int *ref);
+void debug_open(lua_State *L, State *S);
 
 /* ---- const.c, module.c ------------------------------------------------ */
 

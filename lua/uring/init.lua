@@ -10,6 +10,7 @@ local parallel <const> = require "uring.parallel"
 local net <const> = require "uring.net"
 local file <const> = require "uring.file"
 local sync <const> = require "uring.sync"
+local inspect <const> = require "uring.inspect"
 
 local M = {
   op = core.op,
@@ -40,6 +41,12 @@ local M = {
   sleep = core.sleep,
   yield = core.yield,
   now = core.now,
+  interval = inspect.interval,
+
+  tasks = inspect.tasks,
+  dump = inspect.dump,
+  trace = inspect.trace,
+  debug = inspect.debug,
 
   listen = net.listen,
   connect = net.connect,
@@ -54,5 +61,13 @@ local M = {
 function M.on_error(value, traceback, task)  -- luacheck: no unused args
   io.stderr:write("uring: ", traceback, "\n")
 end
+
+--- Called with what debug mode has to say.  Assign another.
+---@param text string
+function M.on_report(text)
+  io.stderr:write("uring: ", text, "\n")
+end
+
+core.on_report(function(text) M.on_report(text) end)
 
 return M

@@ -343,6 +343,18 @@ local Unavailable = {__name = "uring.unavailable"}
 Unavailable.__index = Unavailable
 Unavailable.__tostring = function(self) return self.message end
 
+-- In debug mode: tell of what was opened since and never closed.
+local function report_open(before)
+  local known = {}
+  for _, entry in ipairs(before) do known[entry.fd] = entry.where end
+  for _, entry in ipairs(core.opened()) do
+    if known[entry.fd] ~= entry.where then
+      require "uring".on_report(("fd %d, opened at %s, was never closed")
+                                :format(entry.fd, entry.where))
+    end
+  end
+end
+
 --- Run f(...) as the first task, and everything it starts, to the end.
 ---@return any ... what f returns; raises what it raises, with its traceback
 function M.run(f, ...)
@@ -363,6 +375,7 @@ function M.run(f, ...)
   if not task then
     error(setmetatable({message = message, errno = code}, Unavailable), 0)
   end
+  local before <const> = core.debug() and core.opened()
   local results <const> = table.pack(pcall(task.join, task))
   local status = task:status()
   if status ~= "done" and status ~= "failed" then
@@ -371,6 +384,7 @@ function M.run(f, ...)
     pcall(task.join, task)
     error(results[2], 0)
   end
+  if before then report_open(before) end
   return returned(task, table.unpack(results, 1, results.n))
 end
 

@@ -1,0 +1,69 @@
+--- What is my program waiting for?
+
+local core <const> = require "uring.core"
+
+local M = {}
+
+--- The tasks that have not ended, of the running ring.
+---@return uring.Task[]
+function M.tasks()
+  local ring, message = core.default()
+  return assert(ring, message):tasks()
+end
+
+-- The lines of a traceback that are the script's own.
+local function own_lines(traceback)
+  local lines = {}
+  for line in traceback:gmatch "\n%s*([^\n]+)" do
+    local inside = line:find("[C]", 1, true) or line:find("uring/%a+%.lua:")
+                   or line:find("tail calls", 1, true)
+    if not inside then lines[#lines + 1] = line end
+  end
+  return lines
+end
+
+--- A report of every task: its name, state, what it waits for, for how long,
+--- and where.
+---@return string
+function M.dump()
+  local tasks = M.tasks()
+  local report = {("%d task%s"):format(#tasks, #tasks == 1 and "" or "s")}
+  for _, task in ipairs(tasks) do
+    local what, age = task:waiting()
+    report[#report + 1] = ("%s: %s, for %.3f s"):format(tostring(task), what,
+                                                        age)
+    for _, line in ipairs(own_lines(task:traceback())) do
+      report[#report + 1] = "    " .. line
+    end
+  end
+  return table.concat(report, "\n")
+end
+
+--- Call f(event, task, operation, what, seconds, result) when an operation is
+--- submitted ("submit") and when its result is taken ("complete"); nil ends
+--- it.  Seconds and the kernel's result come with a completion.
+---@param f? fun(event: string, task: uring.Task?, operation: string,
+---what: string?, seconds: number?, result: integer?)
+function M.trace(f) core.on_trace(f) end
+
+--- Switch debug mode on or off; URING_DEBUG=1 has it on from the start.  It
+--- remembers where descriptors are opened and closed, tells in the message of
+--- EBADF what became of one, names tasks that run for over 100 ms without
+--- waiting, and what run leaves open.
+---@param on? boolean
+---@return boolean before
+function M.debug(on) return core.debug(on) end
+
+--- An iterator that returns 1, 2, 3... every so many seconds; a tick that was
+--- missed comes at once, and the rhythm is kept.
+---@param seconds number
+function M.interval(seconds)
+  local start, tick = core.now(), 0
+  return function()
+    tick = tick + 1
+    core.sleep(math.max(0, start + tick * seconds - core.now()))
+    return tick
+  end
+end
+
+return M
