@@ -50,8 +50,16 @@ end
 ---@param limit integer
 ---@param f function
 function M.each(source, limit, f)
+  if type(source) ~= "table" and type(source) ~= "function" then
+    error("bad argument #1 to 'each' (table or function expected, got "
+          .. type(source) .. ")", 2)
+  end
   if math.type(limit) ~= "integer" or limit < 1 then
     error("bad argument #2 to 'each' (positive integer expected)", 2)
+  end
+  if type(f) ~= "function" then
+    error("bad argument #3 to 'each' (function expected, got " .. type(f)
+          .. ")", 2)
   end
   local iterator = type(source) == "table" and values(source) or source
   scope.scope(function(s)
