@@ -343,7 +343,9 @@ static int end_task(lua_State *L, Ring *r, Task *t, int status) {
   }
   lua_rawgeti(L, LUA_REGISTRYINDEX, S->on_end);
   lua_insert(L, -2);
-  return lua_pcall(L, 1, 0, 0);
+  lua_getiuservalue(L, -1, TASK_OWNER);
+  lua_pushboolean(L, t->state == TASK_FAILED);
+  return lua_pcall(L, 3, 0, 0);
 }
 
 /* coroutine.close takes everything off a coroutine that waits. */

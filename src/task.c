@@ -11,8 +11,10 @@
 
 #include "uring.h"
 
+/* The task at 'arg' [e]. */
 Task *task_check(lua_State *L, int arg) {
-  return luaL_checkudata(L, arg, TASK_TYPE);
+  Task *t = unit_test(L, arg, state_get(L)->task_meta);
+  return t != NULL ? t : luaL_checkudata(L, arg, TASK_TYPE);
 }
 
 /* Take an ended task out of the table of its ring. */
@@ -113,6 +115,34 @@ static int l_spawn(lua_State *L) {
   return spawn(L, r, 1);
 }
 
+/*
+** core.spawn_for(owner, f, ...) -> task | nil, message, errno
+** The same with its owner set: for whoever organises tasks.
+*/
+static int l_spawn_for(lua_State *L) {
+  State *S = state_get(L);
+  Ring *r = S->task ? S->task->ring : ring_default(L, S);
+  if (r == NULL)
+    return 3;
+  ring_usable(L, r);
+  luaL_checkany(L, 1);
+  spawn(L, r, 2);
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, -2, TASK_OWNER);
+  return 1;
+}
+
+/* core.owner() -> the owner of the running task, and the task; or nil */
+static int l_owner(lua_State *L) {
+  State *S = state_get(L);
+  if (S->task == NULL)
+    return 0;
+  sched_push(L, S->task);
+  lua_getiuservalue(L, -1, TASK_OWNER);
+  lua_insert(L, -2);
+  return 2;
+}
+
 /* ring:spawn(f, ...) -> task */
 static int l_ring_spawn(lua_State *L) {
   return spawn(L, ring_check(L, 1), 2);
@@ -158,7 +188,10 @@ static int l_ring_step(lua_State *L) {
   return 1;
 }
 
-/* core.on_end(function | nil); called with each task that has ended */
+/*
+** core.on_end(function | nil); called with each task that has ended, its
+** owner, and whether it failed
+*/
 static int l_on_end(lua_State *L) {
   return debug_hook(L, &state_get(L)->on_end);
 }
@@ -189,7 +222,9 @@ static const luaL_Reg ring_methods[] = {
 static const luaL_Reg functions[] = {
   {"on_cancel", l_on_cancel},
   {"on_end", l_on_end},
+  {"owner", l_owner},
   {"spawn", l_spawn},
+  {"spawn_for", l_spawn_for},
   {"torture", l_torture},
   {NULL, NULL}
 };
@@ -205,7 +240,7 @@ static int keep(lua_State *L, State *S, lua_CFunction f) {
 void task_open(lua_State *L, State *S) {
   S->main = keep(L, S, l_task_main);
   S->handler = keep(L, S, l_task_handler);
-  unit_type(L, S, TASK_TYPE, none, none);
+  S->task_meta = unit_type(L, S, TASK_TYPE, none, none);
   unit_methods(L, S, RING_TYPE, ring_methods);
   lua_pushlightuserdata(L, S);
   luaL_setfuncs(L, functions, 1);

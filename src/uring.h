@@ -145,7 +145,7 @@ struct State {
   int rings;           /* registry: Ring* -> ring userdata, weak values */
   int keep;            /* registry: the default ring's userdata */
   int main, handler;   /* registry: first functions of every task */
-  const void *fd_meta, *buffer_meta; /* their metatables */
+  const void *fd_meta, *buffer_meta, *task_meta; /* their metatables */
   int waiter;          /* registry: the task that stands for the main chunk */
   int waiting;         /* registry: coroutines that wait inside an await */
   int on_end;          /* registry: called with a task that has ended */

@@ -8,6 +8,7 @@
 local core <const> = require "uring.core"
 
 local current <const>, spawn <const> = core.current, core.spawn
+local spawn_for <const> = core.spawn_for
 local ETIMEDOUT <const> = core.errno.ETIMEDOUT
 local ECANCELED <const> = core.errno.ECANCELED
 
@@ -141,9 +142,7 @@ local function fail(scope, failure)
 end
 
 -- The C half calls this with each task that has ended.
-local function task_ended(task)
-  local scope <const> = task:owner()
-  local failed <const> = task:status() == "failed"
+local function task_ended(task, scope, failed)
   if scope then
     scope.members[task] = nil
     scope.live = scope.live - 1
@@ -192,9 +191,8 @@ core.on_cancel(task_cancel)
 ---@return uring.Task
 function Scope:spawn(f, ...)
   if self.ended then error("the scope has ended", 2) end
-  local task, message, code = spawn(f, ...)
+  local task, message, code = spawn_for(self, f, ...)
   if not task then return nil, message, code end
-  task:owner(self)
   self.members[task] = true
   self.live = self.live + 1
   if self.value then task:interrupt(self.value) end
@@ -312,8 +310,7 @@ end
 ---@param ... any its arguments
 ---@return uring.Task
 function M.spawn(f, ...)
-  local task = current()
-  local scope = task and task:owner()
+  local scope = core.owner()
   if scope then return scope:spawn(f, ...) end
   return spawn(f, ...)
 end
