@@ -13,7 +13,8 @@
 
 /* The task at 'arg' [e]. */
 Task *task_check(lua_State *L, int arg) {
-  Task *t = unit_test(L, arg, state_get(L)->task_meta);
+  const State *S = state_get(L);  /* none in a function without upvalues */
+  Task *t = S != NULL ? unit_test(L, arg, S->task_meta) : NULL;
   return t != NULL ? t : luaL_checkudata(L, arg, TASK_TYPE);
 }
 
