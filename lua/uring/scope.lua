@@ -249,16 +249,27 @@ local function finish(scope, task, ok, ...)
   error((...), 0)
 end
 
+-- Where a failure came from, and those that came after it.
+local function describe(failure)
+  local text = failure.traceback
+  for i = 2, failure.others and #failure.others or 0 do
+    text = text .. "\nand then: " .. failure.others[i].traceback
+  end
+  return text
+end
+
 --- Run f(...) and give its error to uring.on_error; a cancellation goes on.
 function M.guard(f, ...)
   local ok, failure = xpcall(f, handler, ...)
   if ok then return end
   if is_cancelled(failure) then error(failure, 0) end
-  local on_error = require "uring".on_error
+  local task <const> = current()
   if getmetatable(failure) ~= Failure then
-    failure = new_failure(failure, current())
+    failure = new_failure(failure, task)
   end
-  on_error(failure.value, failure.traceback, failure.task)
+  local origin <const> = raising[task]
+  if origin and rawequal(origin.value, failure.value) then failure = origin end
+  require "uring".on_error(failure.value, describe(failure), failure.task)
 end
 
 local function run_scope(scope, task, f, ...)
@@ -313,15 +324,6 @@ function M.spawn(f, ...)
   local scope = core.owner()
   if scope then return scope:spawn(f, ...) end
   return spawn(f, ...)
-end
-
--- The message of a failure for whoever called run.
-local function describe(failure)
-  local text = failure.traceback
-  for i = 2, failure.others and #failure.others or 0 do
-    text = text .. "\nand then: " .. failure.others[i].traceback
-  end
-  return text
 end
 
 local function returned(task, ok, ...)
