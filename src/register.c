@@ -171,6 +171,7 @@ static int register_buffers(lua_State *L, const char *what) {
 }
 
 static int l_register_buffers_tags(lua_State *L) {
+  ring_check(L, 1);
   luaL_checktype(L, 3, LUA_TTABLE);
   return register_buffers(L, "register_buffers_tags");
 }
@@ -285,6 +286,7 @@ static int register_files(lua_State *L, const char *what) {
 }
 
 static int l_register_files_tags(lua_State *L) {
+  ring_check(L, 1);
   luaL_checktype(L, 3, LUA_TTABLE);
   return register_files(L, "register_files_tags");
 }
