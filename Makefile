@@ -79,7 +79,7 @@ DEPS = @LUA='$(LUA)' PKG_CONFIG='$(PKG_CONFIG)' .ci/deps
 SUBMAKE = +@$(MAKE) --no-print-directory
 
 .PHONY: all programs support deps demo test check lint symbols rock format asan \
-        valgrind gc bench install uninstall clean env help FORCE
+        valgrind gc matrix bench install uninstall clean env help FORCE
 .DELETE_ON_ERROR:
 
 all: $(CORE) ## build build/uring/core.so (the default)
@@ -197,6 +197,10 @@ gc: ## the specs with a full collection at every resume
 	$(DEPS) build test
 	$(SUBMAKE) all support
 	@$(call in_tree,$(BUILD)) $(call scale,0.25) URING_GC_TORTURE=1 $(BUSTED)
+
+matrix: ## build and test with the liburing of newer Debian releases
+	$(DEPS) build test
+	@.ci/matrix
 
 bench: ## run the benchmarks beside their C twins (BENCH=names)
 	$(DEPS) build
