@@ -427,6 +427,15 @@ void op_push(lua_State *L, State *S, const OpDef *def) {
   push(L, S, def, l_op_call);
 }
 
+/* core.stream.reading(fd) -> whether a task is in the direction of reads */
+static int l_op_reading(lua_State *L) {
+  State *S = state_get(L);
+  const Ring *r = S->task ? S->task->ring : S->ring;
+  const Fd *f = fd_test(L, 1);
+  lua_pushboolean(L, f && r && fd_lane_busy(f, r, LANE_IN));
+  return 1;
+}
+
 /*
 ** core.stream: recv, read, send, write for streams.  One task at a time is
 ** in each direction; another one gets EBUSY at once.
@@ -441,6 +450,9 @@ static void open_stream(lua_State *L, State *S) {
     push(L, S, op_def(rows[i].name), rows[i].f);
     lua_setfield(L, -2, rows[i].name);
   }
+  lua_pushlightuserdata(L, S);
+  lua_pushcclosure(L, l_op_reading, 1);
+  lua_setfield(L, -2, "reading");
   lua_setfield(L, -2, "stream");
 }
 

@@ -13,8 +13,13 @@ local MIN_CHUNK <const>, MAX_CHUNK <const> = 4096, 65536
 local JOIN_LIMIT <const> = 65536       -- pieces joined before they are sent
 
 local find <const>, sub <const> = string.find, string.sub
-local pcall <const>, select <const>, type <const> = pcall, select, type
-local recv <const>, send <const> = op.recv, op.send
+local select <const>, type <const> = select, type
+-- these let one task at a time into each direction of a descriptor
+local recv <const>, send <const> = core.stream.recv, core.stream.send
+local reading <const> = core.stream.reading
+
+-- The bytes that were received and not read yet are the parked pieces, if
+-- there are any, and then buffer from 'from' on.
 
 ---@class uring.Stream
 ---@field fd uring.Fd
@@ -28,7 +33,8 @@ local meta = {__name = "uring.stream", __index = Stream}
 ---@return uring.Stream
 local function new(fd, peer)
   return setmetatable({
-    fd = fd, peer_address = peer, buffer = "", from = 1, chunk = MIN_CHUNK
+    fd = fd, peer_address = peer or false, closed = false, ended = false,
+    buffer = "", from = 1, parked = false, chunk = MIN_CHUNK
   }, meta)
 end
 
@@ -40,30 +46,30 @@ local function busy(what)
   return nil, what .. ": another task is at it", errno.EBUSY
 end
 
--- One recv; nil alone is the end.  Where it raises, for the task is
--- cancelled, the pieces read so far go back into the buffer, which is empty.
+-- The failure of an operation, as the stream's user sees it.
+local function failed(self, what, message, code)
+  if self.closed then return closed() end
+  if code == errno.EBUSY then return busy(what) end
+  return nil, message, code
+end
+
+-- One recv; nil alone is the end.  The pieces read so far are parked
+-- meanwhile: when it raises, for the task is cancelled, they stay there.
 local function receive(self, pieces)
   if self.closed then return closed() end
   if self.ended then return nil end
-  if self.reading then return busy "read" end
   local chunk = self.chunk
-  self.reading = true
-  local ok, data, message, code = pcall(recv, self.fd, chunk)
-  self.reading = false
-  if not ok then
-    if pieces then self.buffer, self.from = table.concat(pieces), 1 end
-    error(data, 0)
-  end
-  if not data then
-    if self.closed then return closed() end
-    return nil, message, code
-  end
+  if pieces then self.parked = pieces end
+  local data, message, code = recv(self.fd, chunk)
+  if pieces then self.parked = false end
+  if not data then return failed(self, "read", message, code) end
   local n = #data
-  if n == 0 then
+  if n == chunk then
+    if chunk < MAX_CHUNK then self.chunk = chunk * 4 end
+  elseif n == 0 then
     self.ended = true
     return nil
   end
-  if n == chunk and chunk < MAX_CHUNK then self.chunk = chunk * 4 end
   return data
 end
 
@@ -77,6 +83,15 @@ local function take_all(self)
   local data = pending(self)
   self.buffer, self.from = "", 1
   return data
+end
+
+-- Pieces are parked: another task reads, or they were left by one that was
+-- cancelled.  True when this one may read.
+local function unpark(self)
+  if reading(self.fd) then return busy "read" end
+  self.buffer = table.concat(self.parked) .. pending(self)
+  self.from, self.parked = 1, false
+  return true
 end
 
 -- The argument as an integer from 'min', or an error for whoever called.
@@ -97,7 +112,9 @@ end
 ---@return string? bytes nil at the end; nil, message, errno
 function Stream:readsome(max)
   if max then max = count(max, 1, "readsome") end
-  local data, message, code
+  local data, message, code = true, nil, nil
+  if self.parked then data, message, code = unpark(self) end
+  if not data then return nil, message, code end
   if self.from > #self.buffer then
     data, message, code = receive(self)
     if not data then
@@ -128,6 +145,10 @@ local function fail(self, pieces, message, code)
 end
 
 local function read_exact(self, n)
+  if self.parked then
+    local ok, message, code = unpark(self)
+    if not ok then return nil, message, code end
+  end
   local have = #self.buffer - self.from + 1
   if have >= n then
     local from = self.from
@@ -196,6 +217,10 @@ end
 
 -- Up to and with the delimiter; nil, and the bytes kept, when the end comes.
 local function read_delimited(self, delimiter, limit)
+  if self.parked then
+    local ok, message, code = unpark(self)
+    if not ok then return nil, message, code end
+  end
   local from = self.from
   local first, last = find(self.buffer, delimiter, from, true)
   if not first then
@@ -237,6 +262,10 @@ local function read_line(self, keep)
 end
 
 local function read_everything(self)
+  if self.parked then
+    local ok, message, code = unpark(self)
+    if not ok then return nil, message, code end
+  end
   local pieces = {take_all(self)}
   while true do
     local data, message, code = receive(self, pieces)
@@ -251,6 +280,10 @@ end
 -- Up to n bytes, fewer only at the end, as io.read counts.
 local function read_count(self, n)
   if n == 0 then
+    if self.parked then
+      local ok, message, code = unpark(self)
+      if not ok then return nil, message, code end
+    end
     if self.from > #self.buffer then
       local data, message, code = receive(self)
       if message then return nil, message, code end
@@ -301,26 +334,28 @@ end
 
 -- ---- writing -------------------------------------------------------------
 
+-- All of the string, which is not empty.
 local function send_all(self, data)
   local sent, message, code = send(self.fd, data, nil, SEND_FLAGS)
-  while sent and sent < #data do
-    if self.closed then return nil end
+  while sent and sent < #data do       -- a signal, or an error that follows
+    if self.closed then return closed() end
     data = sub(data, sent + 1)
     sent, message, code = send(self.fd, data, nil, SEND_FLAGS)
   end
-  return sent, message, code
+  if sent then return self end
+  return failed(self, "write", message, code)
 end
 
 local function send_each(self, ...)
   for i = 1, select("#", ...) do
     local piece = tostring((select(i, ...)))
     if piece ~= "" then
-      if self.closed then return nil end
-      local sent, message, code = send_all(self, piece)
-      if not sent then return nil, message, code end
+      if self.closed then return closed() end
+      local ok, message, code = send_all(self, piece)
+      if not ok then return nil, message, code end
     end
   end
-  return true
+  return self
 end
 
 local function check_pieces(...)
@@ -342,28 +377,13 @@ end
 ---@return uring.Stream? self nil, message, errno
 function Stream:write(...)
   if self.closed then return closed() end
-  local f, data = send_all, ...
+  local data = ...
   if type(data) ~= "string" or select("#", ...) > 1 then
-    if check_pieces(...) <= JOIN_LIMIT then
-      data = table.concat({...})
-    else
-      f = send_each
-    end
+    if check_pieces(...) > JOIN_LIMIT then return send_each(self, ...) end
+    data = table.concat {...}
   end
-  if data == "" and f == send_all then return self end
-  if self.writing then return busy "write" end
-  self.writing = true
-  local ok, sent, message, code
-  if f == send_all then
-    ok, sent, message, code = pcall(send_all, self, data)
-  else
-    ok, sent, message, code = pcall(send_each, self, ...)
-  end
-  self.writing = false
-  if not ok then error(sent, 0) end
-  if sent then return self end
-  if self.closed then return closed() end
-  return nil, message, code
+  if data == "" then return self end
+  return send_all(self, data)
 end
 
 --- Nothing is held back, so there is nothing to do.
