@@ -1,5 +1,6 @@
 local core = require "uring.core"
 local helper = require "spec.helper"
+local event = require "spec.event" -- spec/support/event.c
 
 local op <const>, fails <const>, raises <const> = core.op, helper.fails, helper.raises
 local needs <const>, process <const> = helper.needs, helper.process
@@ -39,6 +40,15 @@ describe("waitid", function()
     local info = assert(task:join())
     assert.equal("killed", info.how)
     assert.equal(core.SIGKILL, info.status)
+  end)
+
+  needs "waitid"("waits for a descriptor of a process", function()
+    local pid = child(function() return 3 end)
+    local fd <close> = core.fd(event.pidfd(pid))
+    assert.equal(3, assert(op.waitid(core.P_PIDFD, fd, core.WEXITED)).status)
+    local _, message, code = op.waitid(core.P_PIDFD, fd, core.WEXITED)
+    assert.equal(core.errno.ECHILD, code)
+    assert.equal(("waitid fd %d: No child processes"):format(fd:fileno()), message)
   end)
 
   needs "waitid"("leaves it with WNOWAIT", function()
