@@ -77,8 +77,18 @@ enum {
 /* or'ed to such a call when the descriptor is a registered one; 6.3 */
 #define U_REGISTER_USE_REGISTERED_RING 0x80000000u
 
+/* flags of rings; 2.3 has those up to bit 13 */
+enum {
+  U_SETUP_NO_SQARRAY = 1 << 16,      /* 6.6 */
+  U_SETUP_CQE_MIXED = 1 << 18,       /* 6.18 */
+  U_SETUP_SQE_MIXED = 1 << 19,       /* 6.19 */
+  U_SETUP_SQ_REWIND = 1 << 20        /* 7.0 */
+};
+
 /* flags */
 enum {
+  U_CQE_F_SKIP = 1 << 5,             /* 6.18 */
+  U_CQE_F_32 = 1 << 15,              /* 6.18 */
   U_CLONE_SRC_REGISTERED = 1,        /* 6.12 */
   U_REGION_TYPE_USER = 1,            /* 6.13 */
   U_ENTER_EXT_ARG_REG = 64,          /* 6.13 */
@@ -124,10 +134,15 @@ static inline void compat_set_flags(struct io_uring_sqe *sqe, unsigned flags) {
   sqe->rw_flags = (__kernel_rwf_t)flags;  /* all flags share these bytes */
 }
 
-/* nop: 'result' comes back with IORING_NOP_INJECT_RESULT, 6.10 */
+/*
+** nop: 'result' comes back with IORING_NOP_INJECT_RESULT, 6.10; the extras
+** do with IORING_NOP_CQE32, 6.18.
+*/
 static inline void compat_prep_nop(struct io_uring_sqe *sqe, int op,
-                                   unsigned flags, unsigned result) {
-  io_uring_prep_rw(op, sqe, -1, NULL, result, 0);
+                                   unsigned flags, unsigned result,
+                                   uint64_t extra1, uint64_t extra2) {
+  io_uring_prep_rw(op, sqe, -1, NULL, result, extra1);
+  sqe->addr = extra2;
   compat_set_flags(sqe, flags);
 }
 

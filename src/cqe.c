@@ -31,6 +31,12 @@ static bool reserve(Ring *r) {
   return true;
 }
 
+/* Has the completion 16 bytes more? */
+static bool is_wide(const Ring *r, const struct io_uring_cqe *cqe) {
+  return (r->uring.flags & IORING_SETUP_CQE32) ||
+         ((r->uring.flags & U_SETUP_CQE_MIXED) && (cqe->flags & U_CQE_F_32));
+}
+
 /* A completion of the raw layer; room was reserved. */
 static RawCqe *keep(Ring *r, const struct io_uring_cqe *cqe) {
   RawCqe *c = &r->raw[(r->raw_head + r->raw_count++) % r->raw_size];
@@ -38,6 +44,9 @@ static RawCqe *keep(Ring *r, const struct io_uring_cqe *cqe) {
   c->data = message_data(cqe->user_data);
   c->res = cqe->res;
   c->flags = cqe->flags;
+  c->wide = is_wide(r, cqe);
+  if (c->wide)
+    memcpy(c->extra, cqe + 1, sizeof c->extra);
   return c;
 }
 
@@ -64,17 +73,28 @@ static void take(lua_State *L, Ring *r, const struct io_uring_cqe *cqe) {
   op_complete(L, op, cqe->res, cqe->flags);
 }
 
-/* Take everything off the completion queue; the number of entries. */
+/*
+** Take everything off the completion queue; the number of entries.  Not with
+** liburing's loop: that of 2.3 does not know mixed sizes, where one of 32
+** bytes has two places, and one place may be left empty before it.
+*/
 unsigned cqe_reap(lua_State *L, Ring *r) {
-  struct io_uring_cqe *cqe;
-  unsigned head, n = 0;
-  io_uring_for_each_cqe(&r->uring, head, cqe) {
-    if (!reserve(r))
-      break;
+  const struct io_uring_cq *cq = &r->uring.cq;
+  unsigned mask = *cq->kring_mask, head = *cq->khead, first = head, n = 0;
+  unsigned tail = io_uring_smp_load_acquire(cq->ktail);
+  bool mixed = (r->uring.flags & U_SETUP_CQE_MIXED) != 0;
+  int shift = (r->uring.flags & IORING_SETUP_CQE32) != 0;
+  while (head != tail && reserve(r)) {
+    const struct io_uring_cqe *cqe = &cq->cqes[(head & mask) << shift];
+    head++;
+    if (mixed && (cqe->flags & U_CQE_F_SKIP))
+      continue;
+    if (mixed && (cqe->flags & U_CQE_F_32))
+      head++;
     take(L, r, cqe);
     n++;
   }
-  io_uring_cq_advance(&r->uring, n);
+  io_uring_cq_advance(&r->uring, head - first);
   return n;
 }
 
@@ -92,7 +112,8 @@ typedef struct Cqe {
   int32_t res;
   uint32_t flags;
   uint64_t user_data;
-  bool message;
+  bool message, wide;
+  uint64_t extra[2];
 } Cqe;
 
 enum { CQE_DATA = 1, CQE_VALUE = 2 };  /* user values */
@@ -169,6 +190,9 @@ int cqe_push(lua_State *L, Ring *r) {
   cqe->flags = c.flags;
   cqe->user_data = c.op ? c.op->data64 : (uint64_t)c.data;
   cqe->message = c.op == NULL;
+  cqe->wide = c.wide;
+  if (c.wide)
+    memcpy(cqe->extra, c.extra, sizeof cqe->extra);
   push_data(L, r, &c);
   lua_setiuservalue(L, -2, CQE_DATA);
   if (c.op == NULL)
@@ -204,15 +228,17 @@ static int next_cqe(lua_State *L) {
 */
 int l_cqe_each(lua_State *L) {
   Ring *r = ring_check(L, 1);
-  ring_wait(r, 0, 0);
-  cqe_reap(L, r);
+  do  /* what found the kernel's queue full comes when there is room */
+    ring_wait(r, 0, 0);
+  while (cqe_reap(L, r) > 0 && io_uring_cq_has_overflow(&r->uring));
   lua_pushcfunction(L, next_cqe);
   lua_pushvalue(L, 1);
   return 2;
 }
 
 /*
-** Fields: res flags data user_data more notif buffer_id message value.
+** Fields: res flags data user_data more notif buffer_id message value
+** extra1 extra2; the last two are of a completion of 32 bytes.
 ** 'message' says that it is none of this ring's operations, but was sent by
 ** msg_ring, or is the tag of a registered thing that is free now.  'value'
 ** is what the kernel filled in: a statx table, a peer's address.
@@ -236,6 +262,10 @@ static int l_cqe_index(lua_State *L) {
     lua_pushinteger(L, c->flags >> IORING_CQE_BUFFER_SHIFT);
   else if (strcmp(key, "message") == 0)
     lua_pushboolean(L, c->message);
+  else if (c->wide && strcmp(key, "extra1") == 0)
+    lua_pushinteger(L, (lua_Integer)c->extra[0]);
+  else if (c->wide && strcmp(key, "extra2") == 0)
+    lua_pushinteger(L, (lua_Integer)c->extra[1]);
   else if (strcmp(key, "value") == 0)
     lua_getiuservalue(L, 1, CQE_VALUE);
   else

@@ -25,7 +25,9 @@ static const struct {
   {"coop_taskrun", 1u << 8}, {"taskrun_flag", 1u << 9},
   {"sqe128", 1u << 10}, {"cqe32", 1u << 11},
   {"single_issuer", 1u << 12}, {"defer_taskrun", 1u << 13},
-  {"hybrid_iopoll", 1u << 17}
+  {"no_sqarray", U_SETUP_NO_SQARRAY}, {"hybrid_iopoll", 1u << 17},
+  {"cqe_mixed", U_SETUP_CQE_MIXED}, {"sqe_mixed", U_SETUP_SQE_MIXED},
+  {"sq_rewind", U_SETUP_SQ_REWIND}
 };
 
 /* The flags a ring gets when its maker names none, best first. */
@@ -126,7 +128,9 @@ static int init(Ring *r, const Options *o, unsigned flags) {
       p.flags |= IORING_SETUP_CQSIZE;
       p.cq_entries = cq_default(o->entries);
     }
-    rc = io_uring_queue_init_params(o->entries, &r->uring, &p);
+    if (p.flags & (U_SETUP_SQE_MIXED | U_SETUP_SQ_REWIND))
+      return -EOPNOTSUPP;
+    rc = map_init(r, o->entries, &p);
     if (rc != -ENOMEM)
       break;
     usleep(2000);

@@ -545,6 +545,8 @@ static inline int64_t message_data(uint64_t tag) {
 typedef struct RawCqe {
   Op *op;              /* NULL for a message */
   int64_t data;        /* of a message */
+  uint64_t extra[2];   /* of a completion of 32 bytes */
+  bool wide;           /* it is one */
   int32_t res;
   uint32_t flags;
 } RawCqe;
@@ -620,6 +622,11 @@ int reg_result(lua_State *L, int rc, const char *what, unsigned opcode);
 void register_open(lua_State *L, State *S);
 void tune_open(lua_State *L, State *S);
 void enter_open(lua_State *L, State *S);
+
+/* ---- map.c ------------------------------------------------------------ */
+
+int map_init(Ring *r, unsigned entries, struct io_uring_params *p);
+void map_open(lua_State *L, State *S);
 
 /* ---- sched.c ---------------------------------------------------------- */
 
