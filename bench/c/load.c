@@ -1,573 +1,425 @@
-/* SPDX-License-Identifier: MIT */
-/*
- * load [-c connections] [-s message_bytes] [-t seconds] [-n messages_total]
- *      [-i idle_connections] [-b] HOST PORT
- *
- * Drives an echo server on this machine and checks every byte.  HOST is
- * 127.x.y.z, ::1 or unix:/path (then without PORT).
- *
- * Each connection writes a message, reads the same bytes back and then writes
- * the next one.  With -b it streams: up to WINDOW messages are on their way,
- * and the next is written as soon as the last one is.  Writing never waits for
- * reading or the reverse, so a server may echo in pieces of any size.
- *
- * A message is a sequence of words that depends on the connection and on the
- * number of the message, so bytes of another connection, of another message or
- * of another place are found.  A connection that delivers a wrong byte counts
- * in `wrong`, one that ends early counts in `errors`; neither is used again.
- * Exits 0 only when both are 0, and always ends: without any progress for
- * STALL_NS it gives up and counts what is missing as errors.
- *
- * Its own cost matters, because a load that is slower than the server makes
- * the server sleep and wake up more often: hence multishot receives that stay
- * armed, and one system call per turn.
- */
-#include "common.h"
+/* SPDX-License-Identifier: MIT
+**
+** load [-c connections] [-s message_bytes] [-t seconds] [-n messages_total]
+**      [-i idle_connections] [-b] HOST PORT
+**
+** Drives an echo server on this machine and checks every byte.  HOST is
+** 127.x.y.z, ::1 or unix:/path (then without PORT).
+**
+** Each connection writes a message, reads the same bytes back, then writes
+** the next message.  With -b it streams: it writes the next one as soon as
+** the last is written, with at most WINDOW on their way.  Writing never waits
+** for reading, so a server may echo in pieces of any size.  All connections
+** are open before the first message.
+**
+** A message is a series of words that depends on the connection and on the
+** number of the message: bytes of another connection, message or place are
+** found.  A connection that delivers a wrong byte counts in 'wrong', one that
+** breaks counts in 'errors'; neither is used again.  Exits 0 only if both are
+** 0, and always ends: after STALL_NS without a byte it gives up, and what is
+** missing counts in 'errors'.
+**
+** Its own cost matters: a load that is slower than the server makes the
+** server sleep and wake up more often.  Hence multishot receives that stay
+** armed, no completions for writes, and one system call a turn.
+*/
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#define WINDOW 4u		     /* messages on their way with -b */
-#define STALL_NS 10000000000u	     /* no byte for that long: give up */
-#define LIMIT_NS 600000000000u	     /* nor longer than that, without -t */
-#define OPEN_NS 60000000000u	     /* nor to open the connections */
-#define TICK_NS 50000000	     /* how often the clock is looked at */
-#define POOL_BYTES (2u << 20)	     /* all receive buffers together */
-#define GROUP 1			     /* their buffer group */
-#define BUCKETS_PER_OCTAVE 32u	     /* latencies to 3 per cent */
-#define NBUCKETS (64u * BUCKETS_PER_OCTAVE)
+#include "common.h"
+#include "latency.h"
+#include "peer.h"
+
+#define WINDOW 4u                /* messages on their way with -b */
+#define TICK_NS 50000000         /* how often to look at the clock, at least */
+#define STALL_NS 10000000000u    /* wait so long for a byte */
+#define OPEN_NS 60000000000u     /* and so long for all connections */
+#define LONGEST_NS 600000000000u /* and so long for -n messages */
+#define POOL_BYTES (2u << 20)    /* receive buffers at most: cache-sized */
+#define GROUP 1
+#define MAX_REPORTS 5 /* failures that are explained on stderr */
 
 enum { KIND_RECV, KIND_SEND, KIND_TICK };
 
 typedef struct Conn {
-	unsigned char *out;  /* `window` slots of `stride` bytes each */
-	uint64_t written;    /* messages whose write has begun */
-	uint64_t checked;    /* messages that came back whole */
-	size_t at;	     /* bytes of message `checked` that are back */
-	uint64_t began[WINDOW]; /* when the message in that slot was written */
-	uint8_t sending;     /* a write is in flight (only tracked with -b) */
-	uint8_t dead;
+  unsigned char *out;     /* 'window' messages of 'stride' bytes each */
+  uint64_t written;       /* messages whose write has begun */
+  uint64_t checked;       /* messages that came back whole */
+  size_t at;              /* bytes of the next one that came back */
+  uint64_t began[WINDOW]; /* when the messages on their way were written */
+  bool sending;           /* a write is in flight (only known with -b) */
+  bool dead;
 } Conn;
 
 static struct io_uring ring;
-static struct io_uring_buf_ring *pool;
-static unsigned char *pool_mem;
-static unsigned pool_count; /* a power of two */
-static unsigned pool_size;  /* bytes per receive buffer */
-static unsigned recycled;   /* buffers to give back at the end of the turn */
-
 static Conn *conns;
-static int *fds; /* their descriptors, then those of the idle ones */
-static unsigned nconns = 1;
-static unsigned nidle;
-static size_t size = 64;
-static size_t stride; /* size, rounded up to whole words */
-static unsigned window = 1;
+static int *fds; /* of the connections, then of the idle ones */
+static unsigned alive;
 
-static uint64_t start_limit = UINT64_MAX; /* messages to begin, in total */
-static uint64_t stop_at = UINT64_MAX;	  /* begin none after this time */
-static uint64_t now;			  /* time of this turn */
-static uint64_t last_progress;
-static uint64_t give_up_at; /* wait for echoes until then */
-static uint64_t begun, finished, lost, bytes, wrong, errors;
-static unsigned alive; /* connections that still work */
-static uint64_t histogram[NBUCKETS];
+/* options */
+static unsigned nconns = 1, nidle;
+static size_t size = 64, stride; /* stride: in whole words */
+static unsigned window = 1;
+static double seconds_limit;
+static uint64_t messages_limit = UINT64_MAX;
+
+/* receive buffers */
+static struct io_uring_buf_ring *pool;
+static unsigned char *pool_memory;
+static unsigned pool_count; /* a power of two */
+static unsigned pool_size;  /* bytes in each */
+static unsigned returned;   /* since the ring was last told */
+static unsigned *hungry;    /* a queue: connections that found no buffer */
+static unsigned first_hungry, nhungry;
+
+static uint64_t now, stop_at, give_up_at, last_byte_at;
+static uint64_t begun, finished, lost; /* messages */
+static uint64_t bytes, wrong, errors;
+static Latency latency;
 
 /* ---- messages ---- */
 
-/* Fills a slot with message number n of connection c. */
-static void make_message(unsigned char *slot, unsigned c, uint64_t n)
-{
-	uint64_t word = ((uint64_t)c << 40) + n + 1;
-
-	/* spread the seed, so that even one byte of it tells messages apart */
-	word = (word ^ (word >> 31)) * 0xbf58476d1ce4e5b9u;
-	word = (word ^ (word >> 27)) * 0x94d049bb133111ebu;
-	word ^= word >> 31;
-	for (size_t i = 0; i < stride; i += sizeof word) {
-		memcpy(slot + i, &word, sizeof word);
-		word += 0x9e3779b97f4a7c15u;
-	}
-}
-
-static unsigned char *slot_of(const Conn *c, uint64_t n)
-{
-	return c->out + (n % window) * stride;
-}
-
-static void report_wrong(unsigned i, const unsigned char *got,
-			 const unsigned char *want)
-{
-	size_t k = 0;
-
-	while (got[k] == want[k])
-		k++;
-	if (wrong < 5)
-		fprintf(stderr,
-			"load: connection %u, message %llu, byte %zu: "
-			"0x%02x instead of 0x%02x\n",
-			i, (unsigned long long)conns[i].checked,
-			conns[i].at + k, got[k], want[k]);
-}
-
-/* ---- latencies ---- */
-
-static void record_latency(uint64_t ns)
-{
-	unsigned shift = 0;
-
-	while ((ns >> shift) >= 2 * BUCKETS_PER_OCTAVE)
-		shift++;
-	histogram[shift * BUCKETS_PER_OCTAVE + (ns >> shift)]++;
-}
-
-/* The latency below which a share q of all messages stayed, microseconds. */
-static double quantile_us(double q)
-{
-	uint64_t seen = 0;
-	uint64_t want = (uint64_t)(q * (double)finished);
-	unsigned i = 0;
-	unsigned shift;
-
-	while (i < NBUCKETS - 1 && (seen += histogram[i]) <= want)
-		i++;
-	if (i < 2 * BUCKETS_PER_OCTAVE)
-		return (double)i / 1e3;
-	shift = i / BUCKETS_PER_OCTAVE - 1;
-	return (double)((uint64_t)(i - shift * BUCKETS_PER_OCTAVE) << shift) /
-	       1e3;
+/* Write message n of connection i to its place, and return that. */
+static unsigned char *make_message(unsigned i, uint64_t n) {
+  unsigned char *out = conns[i].out + n % window * stride;
+  uint64_t word = ((uint64_t)i << 40) + n + 1;
+  /* mix, so that even one byte of it tells most messages apart */
+  word = (word ^ word >> 31) * 0xbf58476d1ce4e5b9u;
+  word = (word ^ word >> 27) * 0x94d049bb133111ebu;
+  word ^= word >> 31;
+  for (size_t k = 0; k < stride; k += sizeof word) {
+    memcpy(out + k, &word, sizeof word);
+    word += 0x9e3779b97f4a7c15u;
+  }
+  return out;
 }
 
 /* ---- operations ---- */
 
-static struct io_uring_sqe *get_sqe(unsigned kind, unsigned i)
-{
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring);
-
-	if (sqe == NULL) { /* full: hand over what is there */
-		io_uring_submit(&ring);
-		sqe = io_uring_get_sqe(&ring);
-		if (sqe == NULL)
-			die("load: the kernel takes no submissions", 0);
-	}
-	/* prep_* leaves user_data alone */
-	io_uring_sqe_set_data64(sqe, (uint64_t)i << 8 | kind);
-	return sqe;
+static struct io_uring_sqe *get_sqe(unsigned kind, unsigned i) {
+  struct io_uring_sqe *sqe = io_uring_get_sqe(&ring);
+  if (sqe == NULL) {
+    int err = io_uring_submit(&ring);
+    sqe = io_uring_get_sqe(&ring);
+    if (sqe == NULL)
+      die("io_uring_submit", err < 0 ? -err : EIO);
+  }
+  io_uring_sqe_set_data64(sqe, tag(kind, i)); /* a prep leaves it alone */
+  return sqe;
 }
 
-static void arm_recv(unsigned i)
-{
-	struct io_uring_sqe *sqe = get_sqe(KIND_RECV, i);
-
-	io_uring_prep_recv_multishot(sqe, (int)i, NULL, 0, 0);
-	sqe->flags |= IOSQE_FIXED_FILE | IOSQE_BUFFER_SELECT;
-	sqe->buf_group = GROUP;
+static void receive(unsigned i) {
+  struct io_uring_sqe *sqe = get_sqe(KIND_RECV, i);
+  io_uring_prep_recv_multishot(sqe, (int)i, NULL, 0, 0);
+  sqe->flags |= IOSQE_FIXED_FILE | IOSQE_BUFFER_SELECT;
+  sqe->buf_group = GROUP;
 }
 
-static void arm_tick(void)
-{
-	static struct __kernel_timespec ts = {0, TICK_NS};
-
-	io_uring_prep_timeout(get_sqe(KIND_TICK, 0), &ts, 0, 0);
+static void tick(void) {
+  static struct __kernel_timespec ts = {0, TICK_NS};
+  io_uring_prep_timeout(get_sqe(KIND_TICK, 0), &ts, 0, 0);
 }
 
-/*
- * Writes the next message.  In ping-pong a whole echo shows that the write is
- * over, so only a failed one posts a completion.
- */
-static void begin_message(unsigned i)
-{
-	Conn *c = &conns[i];
-	unsigned char *slot = slot_of(c, c->written);
-	struct io_uring_sqe *sqe;
-
-	make_message(slot, i, c->written);
-	sqe = get_sqe(KIND_SEND, i);
-	io_uring_prep_send(sqe, (int)i, slot, size, MSG_WAITALL | MSG_NOSIGNAL);
-	sqe->flags |= IOSQE_FIXED_FILE;
-	if (window == 1)
-		sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-	else
-		c->sending = 1;
-	c->began[c->written % window] = now;
-	c->written++;
-	begun++;
+/* Write the next message.  In ping-pong the whole echo tells that the write
+** is over; only a failure needs a completion. */
+static void write_message(unsigned i) {
+  Conn *c = &conns[i];
+  const unsigned char *out = make_message(i, c->written);
+  struct io_uring_sqe *sqe = get_sqe(KIND_SEND, i);
+  io_uring_prep_send(sqe, (int)i, out, size, MSG_WAITALL | MSG_NOSIGNAL);
+  sqe->flags |= IOSQE_FIXED_FILE;
+  if (window == 1)
+    sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+  else
+    c->sending = true;
+  c->began[c->written % window] = now;
+  c->written++;
+  begun++;
 }
 
-/* Begins a message on connection i if there is one to begin. */
-static void go_on(unsigned i)
-{
-	const Conn *c = &conns[i];
-
-	if (!c->dead && !c->sending && c->written - c->checked < window &&
-	    begun < start_limit && now < stop_at)
-		begin_message(i);
+/* Write the next message if it is time for it. */
+static void go_on(unsigned i) {
+  const Conn *c = &conns[i];
+  if (!c->dead && !c->sending && c->written - c->checked < window &&
+      begun < messages_limit && now < stop_at)
+    write_message(i);
 }
 
-/* The connection takes no further part: what it had begun is lost. */
-static void drop(unsigned i, uint64_t *counter)
-{
-	Conn *c = &conns[i];
+/* ---- failures ---- */
 
-	if (c->dead)
-		return;
-	c->dead = 1;
-	alive--;
-	++*counter;
-	lost += c->written - c->checked;
-	shutdown(fds[i], SHUT_RDWR); /* ends its receive */
+/* Count a failure, once; what the connection had begun is lost. */
+static void drop(unsigned i, uint64_t *counter, const char *why) {
+  Conn *c = &conns[i];
+  if (c->dead)
+    return;
+  if (wrong + errors < MAX_REPORTS)
+    fprintf(stderr, "load: connection %u, message %llu, byte %zu: %s\n", i,
+            (unsigned long long)c->checked, c->at, why);
+  ++*counter;
+  c->dead = true;
+  alive--;
+  lost += c->written - c->checked;
+  shutdown(fds[i], SHUT_RDWR);
+}
+
+static void drop_wrong(unsigned i, const unsigned char *got,
+                       const unsigned char *want) {
+  char why[64];
+  size_t k = 0;
+  while (got[k] == want[k])
+    k++;
+  conns[i].at += k;
+  snprintf(why, sizeof why, "0x%02x instead of 0x%02x", got[k], want[k]);
+  drop(i, &wrong, why);
 }
 
 /* ---- completions ---- */
 
-/* Compares what came in with what must come next on this connection. */
-static void check_bytes(unsigned i, const unsigned char *got, size_t n)
-{
-	Conn *c = &conns[i];
-
-	bytes += n;
-	while (n > 0) {
-		const unsigned char *want = slot_of(c, c->checked) + c->at;
-		size_t k = size - c->at < n ? size - c->at : n;
-
-		if (c->checked == c->written) {
-			fprintf(stderr, "load: connection %u: %zu bytes that "
-				"were never sent\n", i, n);
-			drop(i, &wrong);
-			return;
-		}
-		if (memcmp(got, want, k) != 0) {
-			report_wrong(i, got, want);
-			drop(i, &wrong);
-			return;
-		}
-		got += k;
-		n -= k;
-		c->at += k;
-		if (c->at == size) {
-			record_latency(now - c->began[c->checked % window]);
-			c->at = 0;
-			c->checked++;
-			finished++;
-		}
-	}
+static void finish_message(Conn *c) {
+  latency_add(&latency, now - c->began[c->checked % window]);
+  c->checked++;
+  c->at = 0;
+  finished++;
 }
 
-static void give_back(unsigned bid)
-{
-	io_uring_buf_ring_add(pool, pool_mem + (size_t)bid * pool_size,
-			      pool_size, (unsigned short)bid,
-			      (int)pool_count - 1, (int)recycled);
-	recycled++;
+/* Compare n bytes with what must come next on this connection. */
+static void check(unsigned i, const unsigned char *got, size_t n) {
+  Conn *c = &conns[i];
+  while (n > 0) {
+    const unsigned char *want = c->out + c->checked % window * stride + c->at;
+    size_t left = size - c->at, k = left < n ? left : n;
+    if (c->checked == c->written) {
+      drop(i, &wrong, "bytes that nobody sent");
+      return;
+    }
+    if (memcmp(got, want, k) != 0) {
+      drop_wrong(i, got, want);
+      return;
+    }
+    got += k;
+    n -= k;
+    c->at += k;
+    if (k == left)
+      finish_message(c);
+  }
 }
 
-static void on_recv(unsigned i, const struct io_uring_cqe *cqe)
-{
-	Conn *c = &conns[i];
-
-	if (cqe->res > 0) {
-		unsigned bid = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
-
-		last_progress = now;
-		if (!c->dead)
-			check_bytes(i, pool_mem + (size_t)bid * pool_size,
-				    (size_t)cqe->res);
-		give_back(bid);
-		go_on(i);
-	} else if (cqe->res != -ENOBUFS) {
-		if (!c->dead && errors < 5)
-			fprintf(stderr, "load: connection %u: %s\n", i,
-				cqe->res == 0 ? "closed by the server" :
-						strerror(-cqe->res));
-		drop(i, &errors);
-	}
-	/* out of buffers, or of room for completions: some are free by now */
-	if (!(cqe->flags & IORING_CQE_F_MORE) && !c->dead)
-		arm_recv(i);
+static void return_buffer(unsigned bid) {
+  io_uring_buf_ring_add(pool, pool_memory + (size_t)bid * pool_size, pool_size,
+                        (unsigned short)bid, (int)pool_count - 1,
+                        (int)returned);
+  returned++;
 }
 
-static void on_send(unsigned i, int res)
-{
-	Conn *c = &conns[i];
-
-	c->sending = 0;
-	if (res != (int)size) { /* cut short means that it failed */
-		if (!c->dead && errors < 5)
-			fprintf(stderr, "load: connection %u: send: %s\n", i,
-				res < 0 ? strerror(-res) : "cut short");
-		drop(i, &errors);
-		return;
-	}
-	go_on(i);
+static void on_recv(unsigned i, int res, unsigned flags) {
+  if (res > 0) {
+    unsigned bid = flags >> IORING_CQE_BUFFER_SHIFT;
+    last_byte_at = now;
+    bytes += (uint64_t)res;
+    if (!conns[i].dead)
+      check(i, pool_memory + (size_t)bid * pool_size, (size_t)res);
+    return_buffer(bid);
+    go_on(i);
+  }
+  else if (res == -ENOBUFS) {
+    hungry[(first_hungry + nhungry++) % nconns] = i;
+    return;
+  }
+  else
+    drop(i, &errors, res == 0 ? "closed by the server" : strerror(-res));
+  if (!(flags & IORING_CQE_F_MORE) && !conns[i].dead)
+    receive(i);
 }
 
-/* Handles every completion that is there. */
-static void turn(void)
-{
-	struct io_uring_cqe *cqe;
-	unsigned head;
-	unsigned n = 0;
-
-	now = now_ns();
-	io_uring_for_each_cqe(&ring, head, cqe) {
-		unsigned i = (unsigned)(cqe->user_data >> 8);
-
-		n++;
-		switch (cqe->user_data & 0xff) {
-		case KIND_RECV: on_recv(i, cqe); break;
-		case KIND_SEND: on_send(i, cqe->res); break;
-		default: arm_tick(); break;
-		}
-	}
-	io_uring_buf_ring_advance(pool, (int)recycled);
-	recycled = 0;
-	io_uring_cq_advance(&ring, n);
+static void on_send(unsigned i, int res) {
+  conns[i].sending = false;
+  if (res == (int)size)
+    go_on(i);
+  else
+    drop(i, &errors, res < 0 ? strerror(-res) : "a write was cut short");
 }
 
-/* Whether an echo is awaited or another message can begin. */
-static int unfinished(void)
-{
-	return alive > 0 && (finished + lost < begun ||
-			     (begun < start_limit && now < stop_at));
+static void on_cqe(const struct io_uring_cqe *cqe) {
+  unsigned i = tag_index(cqe->user_data);
+  switch (tag_kind(cqe->user_data)) {
+    case KIND_RECV: on_recv(i, cqe->res, cqe->flags); break;
+    case KIND_SEND: on_send(i, cqe->res); break;
+    default: tick(); break;
+  }
 }
 
-/* Ping-pong or stream until the time or the messages are used up. */
-static void drive(void)
-{
-	now = last_progress = now_ns();
-	arm_tick();
-	for (unsigned i = 0; i < nconns; i++) {
-		arm_recv(i);
-		go_on(i);
-	}
-	while (unfinished()) {
-		int err = io_uring_submit_and_wait(&ring, 1);
-
-		if (err < 0 && err != -EINTR && err != -EBUSY)
-			die("io_uring_submit_and_wait", -err);
-		turn();
-		if (now - last_progress > STALL_NS || now > give_up_at) {
-			fprintf(stderr, "load: gave up waiting for %llu echoes\n",
-				(unsigned long long)(begun - finished - lost));
-			errors += begun - finished - lost;
-			break;
-		}
-	}
+/* Give the buffers back; serve no more connections than there are buffers, or
+** all would try and most of them fail again. */
+static void refill(void) {
+  io_uring_buf_ring_advance(pool, (int)returned);
+  returned = 0;
+  for (unsigned n = pool_count; n > 0 && nhungry > 0; n--) {
+    unsigned i = hungry[first_hungry];
+    first_hungry = (first_hungry + 1) % nconns;
+    nhungry--;
+    if (!conns[i].dead)
+      receive(i);
+  }
 }
 
-/* ---- connections ---- */
-
-/* Fills in the address, returns its length; exits unless it is local. */
-static socklen_t parse_address(const char *host, const char *port,
-			       struct sockaddr_storage *ss)
-{
-	struct sockaddr_in *v4 = (struct sockaddr_in *)ss;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ss;
-	struct sockaddr_un *un = (struct sockaddr_un *)ss;
-	in_port_t be_port = 0;
-
-	memset(ss, 0, sizeof *ss);
-	if (strncmp(host, "unix:", 5) == 0) {
-		if (strlen(host + 5) >= sizeof un->sun_path)
-			die("load: the path of the socket is too long", 0);
-		un->sun_family = AF_UNIX;
-		strcpy(un->sun_path, host + 5);
-		return sizeof *un;
-	}
-	if (port == NULL)
-		die("load: no PORT", 0);
-	be_port = htons((uint16_t)parse_count(port, 1, 65535, "PORT"));
-	if (inet_pton(AF_INET, host, &v4->sin_addr) == 1 &&
-	    ntohl(v4->sin_addr.s_addr) >> 24 == 127) {
-		v4->sin_family = AF_INET;
-		v4->sin_port = be_port;
-		return sizeof *v4;
-	}
-	if (inet_pton(AF_INET6, host, &v6->sin6_addr) == 1 &&
-	    IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr)) {
-		v6->sin6_family = AF_INET6;
-		v6->sin6_port = be_port;
-		return sizeof *v6;
-	}
-	die("load: HOST must be 127.x.y.z, ::1 or unix:/path", 0);
+static void turn(void) {
+  struct io_uring_cqe *cqe;
+  unsigned head, n = 0;
+  int err = io_uring_submit_and_wait(&ring, 1);
+  if (err < 0 && err != -EINTR && err != -EAGAIN && err != -EBUSY)
+    die("io_uring_submit_and_wait", -err);
+  now = now_ns();
+  io_uring_for_each_cqe (&ring, head, cqe) {
+    on_cqe(cqe);
+    n++;
+  }
+  io_uring_cq_advance(&ring, n);
+  refill();
 }
 
-/* Connects; a server that does not accept is waited for up to STALL_NS. */
-static int open_connection(const struct sockaddr_storage *ss, socklen_t len)
-{
-	const struct timeval limit = {STALL_NS / 1000000000u, 0};
-	int on = 1;
-	int fd = socket(ss->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		die("socket", errno);
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-	if (ss->ss_family != AF_UNIX)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	if (connect(fd, (const struct sockaddr *)ss, len) != 0)
-		die("connect", errno == EINPROGRESS ? ETIMEDOUT : errno);
-	return fd;
+/* Whether echoes are awaited, or more messages can begin. */
+static bool unfinished(void) {
+  return alive > 0 &&
+         (finished + lost < begun || (begun < messages_limit && now < stop_at));
 }
 
-/* Opens all connections, the idle ones last. */
-static void open_connections(const struct sockaddr_storage *ss, socklen_t len)
-{
-	unsigned n = nconns + nidle;
-	uint64_t until = now_ns() + OPEN_NS;
-
-	fds = calloc(n, sizeof *fds);
-	if (fds == NULL)
-		die("calloc", ENOMEM);
-	if (raise_nofile(n + 64) < n + 64)
-		die("load: cannot raise RLIMIT_NOFILE so far", 0);
-	for (unsigned i = 0; i < n; i++) {
-		fds[i] = open_connection(ss, len);
-		if (now_ns() > until)
-			die("load: the server accepts too slowly", 0);
-	}
-}
-
-/* Counts the idle connections that did not stay open and silent. */
-static void check_idle(void)
-{
-	for (unsigned i = nconns; i < nconns + nidle; i++) {
-		char byte;
-
-		if (recv(fds[i], &byte, 1, MSG_DONTWAIT) >= 0 ||
-		    errno != EAGAIN)
-			errors++;
-	}
+/* Send messages until the time or their number is used up. */
+static void drive(void) {
+  now = last_byte_at = now_ns();
+  stop_at =
+    seconds_limit > 0 ? now + (uint64_t)(seconds_limit * 1e9) : UINT64_MAX;
+  give_up_at = seconds_limit > 0 ? stop_at + STALL_NS : now + LONGEST_NS;
+  tick();
+  for (unsigned i = 0; i < nconns; i++) {
+    receive(i);
+    go_on(i);
+  }
+  while (unfinished()) {
+    turn();
+    if (now - last_byte_at > STALL_NS || now > give_up_at) {
+      uint64_t missing = begun - finished - lost;
+      fprintf(stderr, "load: gave up waiting for %llu echoes\n",
+              (unsigned long long)missing);
+      errors += missing > 0 ? missing : 1;
+      return;
+    }
+  }
 }
 
 /* ---- set-up ---- */
 
-static void make_conns(void)
-{
-	stride = (size + 7) & ~(size_t)7;
-	conns = calloc(nconns, sizeof *conns);
-	if (conns == NULL)
-		die("calloc", ENOMEM);
-	for (unsigned i = 0; i < nconns; i++) {
-		conns[i].out = malloc(window * stride);
-		if (conns[i].out == NULL)
-			die("malloc", ENOMEM);
-	}
-	alive = nconns;
+static void *allocate(size_t n, size_t each) {
+  void *p = calloc(n, each);
+  if (p == NULL)
+    die("calloc", ENOMEM);
+  return p;
 }
 
-static void make_ring(void)
-{
-	unsigned cq = 4 * nconns < 4096 ? 4096 : 4 * nconns;
-	int err;
-
-	open_ring(&ring, 1024, cq);
-	err = io_uring_register_files(&ring, fds, nconns);
-	if (err < 0)
-		die("io_uring_register_files", -err);
+static void open_connections(const Peer *peer) {
+  unsigned n = nconns + nidle;
+  uint64_t until = now_ns() + OPEN_NS;
+  if (raise_nofile(n + 64) < n + 64)
+    die("load: the limit of descriptors is too low", 0);
+  fds = allocate(n, sizeof *fds);
+  for (unsigned i = 0; i < n; i++) {
+    fds[i] = connect_peer(peer);
+    if (now_ns() > until)
+      die("load: the server accepts too slowly", 0);
+  }
 }
 
-/* Few buffers, used again at once: they stay in the processor's cache. */
-static void make_pool(void)
-{
-	struct io_uring_buf_reg reg;
-	int err;
-
-	pool_size = size <= 4096 ? 4096 : 65536;
-	pool_count = POOL_BYTES / pool_size;
-	pool_mem = map_pages((size_t)pool_count * pool_size);
-	pool = map_pages(pool_count * sizeof(struct io_uring_buf));
-	memset(&reg, 0, sizeof reg);
-	reg.ring_addr = (uint64_t)(uintptr_t)pool;
-	reg.ring_entries = pool_count;
-	reg.bgid = GROUP;
-	err = io_uring_register_buf_ring(&ring, &reg, 0);
-	if (err < 0)
-		die("io_uring_register_buf_ring", -err);
-	for (unsigned bid = 0; bid < pool_count; bid++)
-		give_back(bid);
-	io_uring_buf_ring_advance(pool, (int)recycled);
-	recycled = 0;
+static void make_conns(void) {
+  stride = (size + 7) & ~(size_t)7;
+  conns = allocate(nconns, sizeof *conns);
+  hungry = allocate(nconns, sizeof *hungry);
+  for (unsigned i = 0; i < nconns; i++)
+    conns[i].out = allocate(window, stride);
+  alive = nconns;
 }
 
-static double parse_seconds(const char *s)
-{
-	char *end;
-	double t = strtod(s, &end);
-
-	if (end == s || *end != '\0' || !(t > 0 && t < 1e6))
-		die("-t: expected a number of seconds", 0);
-	return t;
+static void make_ring(void) {
+  int err;
+  open_ring(&ring, 1024, 4 * nconns < 4096 ? 4096 : 4 * nconns);
+  err = io_uring_register_files(&ring, fds, nconns);
+  if (err < 0)
+    die("io_uring_register_files", -err);
+  for (pool_size = 256; pool_size < window * size && pool_size < 65536;)
+    pool_size *= 2;
+  pool_count = pool_size <= 2048 ? 1024 : POOL_BYTES / pool_size;
+  pool_memory = map_pages(POOL_BYTES);
+  pool = open_buf_ring(&ring, pool_count, GROUP);
+  for (unsigned bid = 0; bid < pool_count; bid++)
+    return_buffer(bid);
+  refill();
 }
 
-/* Reads the options; returns the seconds to run, 0 for no limit. */
-static double parse_options(int argc, char **argv)
-{
-	double seconds = 0;
-	int opt;
-
-	while ((opt = getopt(argc, argv, "c:s:t:n:i:b")) != -1) {
-		switch (opt) {
-		case 'c':
-			nconns = (unsigned)parse_count(optarg, 1, 1u << 20,
-						       "-c");
-			break;
-		case 's': size = parse_count(optarg, 1, 1u << 26, "-s"); break;
-		case 't': seconds = parse_seconds(optarg); break;
-		case 'n':
-			start_limit = parse_count(optarg, 1, UINT64_MAX / 2,
-						  "-n");
-			break;
-		case 'i':
-			nidle = (unsigned)parse_count(optarg, 0, 1u << 20,
-						      "-i");
-			break;
-		case 'b': window = WINDOW; break;
-		default: exit(2);
-		}
-	}
-	if (optind == argc || optind + 2 < argc)
-		die("usage: load [-c connections] [-s message_bytes] "
-		    "[-t seconds] [-n messages_total]\n"
-		    "            [-i idle_connections] [-b] HOST PORT", 0);
-	return seconds == 0 && start_limit == UINT64_MAX ? 5 : seconds;
+/* Idle connections must have stayed open and silent. */
+static void check_idle(void) {
+  for (unsigned i = nconns; i < nconns + nidle; i++) {
+    char byte;
+    if (recv(fds[i], &byte, 1, MSG_DONTWAIT) >= 0 || errno != EAGAIN)
+      errors++;
+  }
 }
 
-int main(int argc, char **argv)
-{
-	double limit = parse_options(argc, argv);
-	struct sockaddr_storage ss;
-	socklen_t len;
-	uint64_t start;
-	double seconds, cpu;
+/* ---- the command ---- */
 
-	len = parse_address(argv[optind], argv[optind + 1], &ss);
-	open_connections(&ss, len);
-	make_conns();
-	make_ring();
-	make_pool();
+static double parse_seconds(const char *s) {
+  char *end;
+  double t = strtod(s, &end);
+  if (end == s || *end != '\0' || !(t > 0 && t <= 1e6))
+    die("-t: expected seconds", 0);
+  return t;
+}
 
-	cpu = cpu_seconds();
-	start = now_ns();
-	give_up_at = start + LIMIT_NS;
-	if (limit > 0) {
-		stop_at = start + (uint64_t)(limit * 1e9);
-		give_up_at = stop_at + STALL_NS;
-	}
-	drive();
-	seconds = (double)(now_ns() - start) / 1e9;
-	cpu = cpu_seconds() - cpu;
-	check_idle();
+/* Read the options; returns the index of HOST. */
+static int parse_options(int argc, char **argv) {
+  int opt;
+  while ((opt = getopt(argc, argv, "c:s:t:n:i:b")) != -1) {
+    const char *a = optarg;
+    switch (opt) {
+      case 'c': nconns = (unsigned)parse_count(a, 1, 1000000, "-c"); break;
+      case 's': size = parse_count(a, 1, 1u << 26, "-s"); break;
+      case 't': seconds_limit = parse_seconds(a); break;
+      case 'n': messages_limit = parse_count(a, 1, 1ull << 60, "-n"); break;
+      case 'i': nidle = (unsigned)parse_count(a, 0, 1000000, "-i"); break;
+      case 'b': window = WINDOW; break;
+      default: exit(2);
+    }
+  }
+  if (optind == argc || optind + 2 < argc)
+    usage("load [-c connections] [-s message_bytes] [-t seconds] "
+          "[-n messages_total]\n            [-i idle_connections] [-b] "
+          "HOST PORT");
+  if (seconds_limit == 0 && messages_limit == UINT64_MAX)
+    seconds_limit = 5;
+  return optind;
+}
 
-	printf("connections=%u size=%zu messages=%llu seconds=%.3f "
-	       "messages_per_second=%.0f bytes=%llu wrong=%llu errors=%llu "
-	       "cpu_seconds=%.3f p50_us=%.1f p99_us=%.1f\n",
-	       nconns, size, (unsigned long long)finished, seconds,
-	       (double)finished / seconds, (unsigned long long)bytes,
-	       (unsigned long long)wrong, (unsigned long long)errors, cpu,
-	       quantile_us(0.50), quantile_us(0.99));
-	return wrong == 0 && errors == 0 ? 0 : 1;
+static void report(double seconds, double cpu) {
+  printf("connections=%u size=%zu messages=%llu seconds=%.3f "
+         "messages_per_second=%.0f bytes=%llu wrong=%llu errors=%llu "
+         "cpu_seconds=%.3f p50_us=%.1f p99_us=%.1f\n",
+         nconns, size, (unsigned long long)finished, seconds,
+         (double)finished / seconds, (unsigned long long)bytes,
+         (unsigned long long)wrong, (unsigned long long)errors, cpu,
+         latency_us(&latency, 0.50), latency_us(&latency, 0.99));
+}
+
+int main(int argc, char **argv) {
+  int host = parse_options(argc, argv);
+  Peer peer = parse_peer(argv[host], argv[host + 1]);
+  uint64_t start;
+  double cpu;
+  open_connections(&peer);
+  make_conns();
+  make_ring();
+  cpu = cpu_seconds();
+  start = now_ns();
+  drive();
+  cpu = cpu_seconds() - cpu;
+  now = now_ns();
+  check_idle();
+  report((double)(now - start) / 1e9, cpu);
+  return wrong == 0 && errors == 0 ? 0 : 1;
 }
