@@ -318,13 +318,18 @@ static const luaL_Reg meta[] = {
   {NULL, NULL}
 };
 
-/* Push the table as Lua sees it: a list of {name, args, result} [-0, +1]. */
+/*
+** Push the table as Lua sees it: a list of {name, opcode, args, result}
+** [-0, +1, e].
+*/
 static void push_rows(lua_State *L) {
   lua_createtable(L, (int)op_count, 0);
   for (unsigned i = 0; i < op_count; i++) {
-    lua_createtable(L, 0, 3);
+    lua_createtable(L, 0, 4);
     lua_pushstring(L, op_defs[i].name);
     lua_setfield(L, -2, "name");
+    lua_pushinteger(L, op_defs[i].opcode);
+    lua_setfield(L, -2, "opcode");
     lua_pushstring(L, op_defs[i].args);
     lua_setfield(L, -2, "args");
     lua_pushinteger(L, op_defs[i].result);
