@@ -3,7 +3,7 @@
 local core = require "uring.core"
 local helper = require "spec.helper"
 
-local errno <const> = core.errno
+local op <const>, errno <const> = core.op, core.errno
 local process <const> = helper.process
 local raises <const>, fails <const>, main_it <const> = helper.raises, helper.fails, helper.main_it
 
@@ -412,6 +412,29 @@ describe("a ring", function()
     fails("EBADFD", "enable_rings: File descriptor in bad state", ring:enable_rings())
     ring:submit()
     assert.equal("late", assert(ring:wait_cqe(5)).data)
+  end)
+
+  main_it("keeps what finds no room until there is some", function()
+    for _, enable in ipairs { true, false } do
+      local ring = assert(core.ring { r_disabled = true, entries = 2, cq_entries = 4 })
+      local r, w = core.sock.pipe()
+      local _ <close> = helper.closing(r, w)
+      local n <const>, tasks = 20, {}
+      for i = 1, n do tasks[i] = ring:spawn(function() return op.read(r, 1) end) end
+      ring:step(0) -- the kernel takes none of them
+      assert.equal(n, ring:stats().active)
+      assert.is_nil(ring:get_sqe())
+      if enable then
+        assert(ring:enable_rings())
+        op.write(w, ("x"):rep(n))
+        while #ring:tasks() > 0 do ring:step(5) end
+        for i = 1, n do assert.equal("x", tasks[i]:join()) end
+        assert(helper.idle(ring))
+      end
+      ring:close()
+      assert.equal(0, r:pending())
+      assert.equal(0, ring:stats().slots)
+    end
   end)
 
   main_it("can be closed before it is enabled", function()

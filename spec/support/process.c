@@ -139,6 +139,43 @@ static int l_limit_files(lua_State *L) {
   return 1;
 }
 
+/* ---- memory that runs out ----------------------------------------------- */
+
+static lua_Alloc real_alloc;
+static long allocations_left = -1;  /* before each one fails; -1 for none */
+
+/* Lua tries again after a collection, so one failure is not enough. */
+static void *failing_alloc(void *ud, void *ptr, size_t osize, size_t nsize) {
+  if (nsize > (ptr ? osize : 0) && allocations_left >= 0) {
+    if (allocations_left == 0)
+      return NULL;
+    allocations_left--;
+  }
+  return real_alloc(ud, ptr, osize, nsize);
+}
+
+/*
+** process.starve(n, f, ...) -> what pcall returns, and whether memory ran out
+** Calls f, and from the n-th allocation of Lua on there is no memory.
+*/
+static int l_starve(lua_State *L) {
+  void *ud;
+  long n = (long)luaL_checkinteger(L, 1);
+  int status;
+  real_alloc = lua_getallocf(L, &ud);
+  lua_remove(L, 1);
+  lua_setallocf(L, failing_alloc, ud);
+  allocations_left = n;
+  status = lua_pcall(L, lua_gettop(L) - 1, 1, 0);
+  n = allocations_left;
+  allocations_left = -1;
+  lua_setallocf(L, real_alloc, ud);
+  lua_pushboolean(L, status == LUA_OK);
+  lua_insert(L, -2);
+  lua_pushboolean(L, n == 0);
+  return 3;
+}
+
 static const luaL_Reg functions[] = {
   {"close", l_close},
   {"cputime", l_cputime},
@@ -152,6 +189,7 @@ static const luaL_Reg functions[] = {
   {"mkdtemp", l_mkdtemp},
   {"pid", l_pid},
   {"rmtree", l_rmtree},
+  {"starve", l_starve},
   {"wait", l_wait},
   {NULL, NULL}
 };
