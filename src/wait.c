@@ -270,6 +270,15 @@ static int l_task_wake(lua_State *L) {
   return 1;
 }
 
+/*
+** core.check(); raises what an await would raise here before it waits: for
+** what would wait if it could not go on at once
+*/
+static int l_check(lua_State *L) {
+  sched_ready(L, state_get(L));
+  return 0;
+}
+
 /* ---- being told to stop ------------------------------------------------- */
 
 /*
@@ -332,6 +341,7 @@ static const luaL_Reg methods[] = {
 };
 
 static const luaL_Reg functions[] = {
+  {"check", l_check},
   {"now", l_now},
   {"park", l_park},
   {"sleep", l_sleep},

@@ -7,9 +7,11 @@
 local core <const> = require "uring.core"
 local nested <const> = core.coroutine
 
+local library <const> = _G.coroutine   -- which install changes
+
 -- Kept from before install, for debuggers and whoever needs them.
 local original <const> = {}
-for name, f in pairs(coroutine) do original[name] = f end
+for name, f in pairs(library) do original[name] = f end
 
 local M = {
   original = original,
@@ -34,12 +36,12 @@ end
 --- Put this library in place of the global one, whose functions stay in
 --- uring.coroutine.original.
 function M.install()
-  for name in pairs(original) do coroutine[name] = M[name] end
+  for name in pairs(original) do library[name] = M[name] end
 end
 
 --- Put the standard library back.
 function M.uninstall()
-  for name, f in pairs(original) do coroutine[name] = f end
+  for name, f in pairs(original) do library[name] = f end
 end
 
 return M

@@ -8,6 +8,7 @@ local core <const> = require "uring.core"
 local queue <const> = require "uring.queue"
 local scope <const> = require "uring.scope"
 local errno <const> = core.errno
+local check <const>, current <const> = core.check, core.current
 
 local M = {}
 
@@ -81,6 +82,7 @@ end
 ---@return true? sent nil, "closed", EPIPE; nil, "timed out", ETIMEDOUT
 function Channel:send(value, seconds)
   check_value(value, "send")
+  check()
   if self.closed then return ended() end
   if offer(self, value) then return true end
   return queue.wait(self.senders, "channel send", value, seconds)
@@ -97,6 +99,7 @@ end
 ---@param seconds? number how long to wait
 ---@return any value nil, "closed", EPIPE when the channel is closed and empty
 function Channel:recv(seconds)
+  check()
   local value = take(self)
   if value ~= nil then return value end
   if self.closed then return ended() end
@@ -144,6 +147,7 @@ end
 ---@return uring.Semaphore? self to be released, by <close> if you like; nil,
 ---"timed out", ETIMEDOUT
 function Semaphore:acquire(seconds)
+  check()
   if self.permits > 0 then
     self.permits = self.permits - 1
     return self
@@ -182,6 +186,7 @@ end
 ---@return uring.Mutex? self to be unlocked, by <close> if you like; nil,
 ---"timed out", ETIMEDOUT
 function Mutex:lock(seconds)
+  check()
   local me = core.waiter()
   if not self.owner then
     self.owner = me
@@ -239,6 +244,7 @@ function Event:is_set() return self.value end
 ---@param seconds? number how long to wait
 ---@return true? set nil, "timed out", ETIMEDOUT
 function Event:wait(seconds)
+  check()
   if self.value then return true end
   return queue.wait(self.waiters, "event", nil, seconds)
 end
@@ -254,7 +260,7 @@ function M.condition(mutex)
 end
 
 local function relock(mutex, ok, ...)
-  scope.shield(mutex.lock, mutex)
+  if current() then scope.shield(mutex.lock, mutex) else mutex:lock() end
   if ok then return ... end
   error((...), 0)
 end
@@ -283,6 +289,23 @@ function Condition:broadcast() queue.wake_all(self.waiters, true) end
 
 -- ---- select ----------------------------------------------------------------
 
+local CASES <const> = "a case is a channel, {channel, value}, an event, a " ..
+  "semaphore, a function or a number of seconds"
+
+-- What is wrong with a case, or nil.
+local function case_error(case)
+  local kind, meta = type(case), getmetatable(case)
+  if kind == "number" then
+    if case < 0 or case ~= case then return "seconds must not be negative" end
+  elseif kind == "table" and not meta then
+    if getmetatable(case[1]) ~= channel_meta then return CASES end
+    return case[2] == nil and "nil cannot be sent" or nil
+  elseif kind ~= "function" and meta ~= channel_meta and meta ~= event_meta
+         and meta ~= semaphore_meta then
+    return CASES
+  end
+end
+
 -- Can this case go on at once?  Then true and its results.
 local function try_case(case)
   local meta = getmetatable(case)
@@ -294,14 +317,9 @@ local function try_case(case)
     if case.value then return true, true end
   elseif meta == semaphore_meta then
     if case:try_acquire() then return true, case end
-  elseif type(case) == "table" and getmetatable(case[1]) == channel_meta then
-    check_value(case[2], "select")
+  elseif type(case) == "table" then
     if case[1].closed then return true, ended() end
     if offer(case[1], case[2]) then return true, true end
-  elseif type(case) ~= "function" and type(case) ~= "number" then
-    error("bad argument #1 to 'select' (a case is a channel, {channel, " ..
-          "value}, an event, a semaphore, a function or a number of " ..
-          "seconds)", 4)
   end
 end
 
@@ -334,21 +352,43 @@ end
 local function after_select(s, done, key, ...)
   s:cancel "another case was chosen"
   if done.key ~= nil and key == done.key then
-    return key, table.unpack(done.results, 1, done.results.n)
+    return table.pack(key, table.unpack(done.results, 1, done.results.n))
   end
-  return key, ...
+  return table.pack(key, ...)
 end
 
-local function select_with_functions(ticket, cases, seconds, timeout_key)
+-- What was chosen is returned however the others end: their errors go to
+-- uring.on_error then, and a cancellation is raised by the next await.
+local function select_with_functions(ticket, cases, seconds)
   local results
-  scope.scope(function(s)
+  local ok, err = pcall(scope.scope, function(s)
     local done = {}
     run_functions(s, ticket, cases, done)
-    results = table.pack(after_select(s, done, queue.wait_any(ticket, "select",
-                                                              seconds)))
+    results = after_select(s, done, queue.wait_any(ticket, "select", seconds))
   end)
-  if results[1] == nil then return timeout_key end
-  return table.unpack(results, 1, results.n)
+  if not results then error(err, 0) end
+  if not ok then pcall(scope.guard, error, err, 0) end
+  return results
+end
+
+-- The nearest time among the cases, its key, and whether there are functions.
+local function survey(cases)
+  local seconds, timeout_key, functions
+  if type(cases) ~= "table" then
+    error("bad argument #1 to 'select' (table expected, got " .. type(cases)
+          .. ")", 3)
+  elseif next(cases) == nil then
+    error("bad argument #1 to 'select' (no cases)", 3)
+  end
+  for key, case in pairs(cases) do
+    local wrong = case_error(case)
+    if wrong then error("bad argument #1 to 'select' (" .. wrong .. ")", 3) end
+    if type(case) == "number" and (not seconds or case < seconds) then
+      seconds, timeout_key = case, key
+    end
+    functions = functions or type(case) == "function"
+  end
+  return seconds, timeout_key, functions
 end
 
 --- Wait for the first of several things.
@@ -359,23 +399,17 @@ end
 ---@param cases table<any, any>
 ---@return any key of the case, then its results
 function M.select(cases)
-  local seconds, timeout_key, functions
-  for key, case in pairs(cases) do
-    if type(case) == "number" and (not seconds or case < seconds) then
-      seconds, timeout_key = case, key
-    end
-    functions = functions or type(case) == "function"
-  end
+  local seconds, timeout_key, functions = survey(cases)
+  check()
   for key, case in pairs(cases) do
     local results = table.pack(try_case(case))
     if results[1] then return key, table.unpack(results, 2, results.n) end
   end
+  if functions and not current() then return scope.run(M.select, cases) end
   local ticket = queue.ticket()
   for key, case in pairs(cases) do enter_case(ticket, key, case) end
-  if functions then
-    return select_with_functions(ticket, cases, seconds, timeout_key)
-  end
-  local results = table.pack(queue.wait_any(ticket, "select", seconds))
+  local results = functions and select_with_functions(ticket, cases, seconds)
+    or table.pack(queue.wait_any(ticket, "select", seconds))
   if results[1] == nil then return timeout_key end
   return table.unpack(results, 1, results.n)
 end
