@@ -88,7 +88,8 @@ kind("g", nil, { -4, 1, 4096, "1" }, true)
 kind("r", function() return { { core.buffer(4), 0 } } end,
   { 1, "text", {}, { 1 }, { {} }, { { core.buffer(3), 0 } }, { { "text", 0 } } })
 kinds["0"] = { wrong = {}, none = true } -- these are no arguments
-kinds["1"] = kinds["0"]
+kinds["1"], kinds["*"] = kinds["0"], kinds["0"]
+kind("2", nil, { "1", true, {}, buffer }, true)
 
 local function value(v)
   if type(v) == "function" then return v() end

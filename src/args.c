@@ -85,6 +85,10 @@ void args_buffer(lua_State *L, int arg, bool raw, Args *a) {
   }
   else if (raw && lua_isnil(L, arg))
     a->len = MAX_TRANSFER;
+  else if (buf_test(L, arg) == NULL && luaL_testudata(L, arg, BUFRING_TYPE)) {
+    a->bufring = arg;
+    a->len = MAX_TRANSFER;
+  }
   else
     read_memory(L, arg, raw ? "buffer" : "buffer or integer", a);
 }
@@ -243,6 +247,20 @@ uint64_t args_target(lua_State *L, int arg, Ring *r) {
 }
 
 /*
+** A buffer ring; or, for an await, nil for the ring's own; in the raw layer
+** the number of a group, or nil to set it later.
+*/
+static void read_group(lua_State *L, int arg, bool raw, Args *a) {
+  a->takes = true;
+  if (luaL_testudata(L, arg, BUFRING_TYPE))
+    a->bufring = arg;
+  else if (raw && lua_type(L, arg) == LUA_TNUMBER)
+    a->index = (unsigned)args_int(L, arg, 0, UINT16_MAX);
+  else if (!lua_isnoneornil(L, arg))
+    luaL_typeerror(L, arg, "buffer ring");
+}
+
+/*
 ** Before a reader that pushes something: arguments that are left out, of the
 ** kinds from 'arg' on, become nil.
 */
@@ -354,6 +372,8 @@ void args_read(lua_State *L, const OpDef *def, int arg, Ring *r, bool raw,
       case 'J': a->fd = read_process(L, arg, &a->own[0]); break;
       case 'Z': read_bytes(L, arg, r, a); break;
       case '0': a->slot = U_SLOT_ALLOC; break;
+      case '*': a->many = true; break;
+      case '2': read_group(L, arg, raw, a); break;
       case '1': check_provided(L, arg, a); break;
       case 'W': form_open_how(L, arg, a); break;
       case 'K': a->how = form_ctl(L, arg); break;
@@ -363,6 +383,8 @@ void args_read(lua_State *L, const OpDef *def, int arg, Ring *r, bool raw,
       case 'V': form_option(L, arg, raw, a); break;
     }
   }
+  if (a->bufring)
+    bufring_arg(L, a->bufring, r);
 }
 
 /*
@@ -372,6 +394,8 @@ void args_read(lua_State *L, const OpDef *def, int arg, Ring *r, bool raw,
 void args_settle(lua_State *L, Args *a) {
   if (a->waitv)
     form_settle_waitv(L, a);
+  if (a->bufring)
+    a->group = bufring_test(L, a->bufring);
   if (a->buffer == 0)
     return;
   a->block = buf_check(L, a->buffer);

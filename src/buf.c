@@ -38,10 +38,10 @@ static void *allocate(size_t size, size_t align) {
 }
 
 /*
-** A zeroed block; NULL without memory.  From a page on it is page-aligned,
-** as O_DIRECT and buffer rings want it.
+** A block, contents any; NULL without memory.  From a page on it is
+** page-aligned, as O_DIRECT and buffer rings want it.
 */
-Block *block_new(size_t size, size_t align) {
+Block *block_bare(size_t size, size_t align) {
   Block *b = malloc(sizeof *b);
   void *data;
   if (b == NULL)
@@ -56,15 +56,27 @@ Block *block_new(size_t size, size_t align) {
   b->refs = 1;
   b->busy = 0;
   b->size = size;
-  b->data = memset(data, 0, size);
+  b->data = data;
+  b->group = NULL;
+  return b;
+}
+
+/* The same, zeroed. */
+Block *block_new(size_t size, size_t align) {
+  Block *b = block_bare(size, align);
+  if (b != NULL)
+    memset(b->data, 0, size);
   return b;
 }
 
 void block_unref(Block *b) {
-  if (--b->refs == 0) {
+  if (--b->refs > 0)
+    return;
+  if (b->group)
+    bufring_release(b);
+  else
     free(b->data);
-    free(b);
-  }
+  free(b);
 }
 
 /* A reference by an operation. */
@@ -149,6 +161,20 @@ Block *buf_test(lua_State *L, int arg) {
   return box ? *box : NULL;
 }
 
+/*
+** Push a buffer without memory, which is to get some of a buffer ring's
+** [-0, +1, e].
+*/
+void buf_push(lua_State *L) {
+  Block **box = lua_newuserdatauv(L, sizeof *box, 0);
+  *box = NULL;
+  luaL_setmetatable(L, BUFFER_TYPE);
+  *box = calloc(1, sizeof **box);
+  if (*box == NULL)
+    luaL_error(L, "not enough memory");
+  (*box)->refs = 1;
+}
+
 static size_t check_align(lua_State *L, int arg) {
   lua_Integer align = args_optint(L, arg, 0, 0, 1 << 21);
   luaL_argcheck(L, (align & (align - 1)) == 0 &&
@@ -187,6 +213,13 @@ static int l_buf_gc(lua_State *L) {
     block_unref(b);
   return 0;
 }
+
+/*
+** buffer:release() -> nothing
+** The object has no memory from now on.  It is freed, or goes back to its
+** buffer ring, when no operation uses it any more.
+*/
+static int l_buf_release(lua_State *L) { return l_buf_gc(L); }
 
 static int l_buf_len(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)buf_check(L, 1)->size);
@@ -305,10 +338,12 @@ static const luaL_Reg methods[] = {
   {"fill", l_buf_fill},
   {"resize", l_buf_resize},
   {"busy", l_buf_busy},
+  {"release", l_buf_release},
   {NULL, NULL}
 };
 
 static const luaL_Reg meta[] = {
+  {"__close", l_buf_release},
   {"__gc", l_buf_gc},
   {"__len", l_buf_len},
   {"__tostring", l_buf_tostring},

@@ -31,6 +31,7 @@
 
 /* operations newer than liburing 2.3 */
 enum {
+  U_OP_READ_MULTISHOT = 49,          /* 6.7 */
   U_OP_WAITID = 50,                  /* 6.7 */
   U_OP_FUTEX_WAIT = 51,              /* 6.7 */
   U_OP_FUTEX_WAKE = 52,              /* 6.7 */
@@ -92,6 +93,12 @@ enum {
   U_CLONE_SRC_REGISTERED = 1,        /* 6.12 */
   U_REGION_TYPE_USER = 1,            /* 6.13 */
   U_ENTER_EXT_ARG_REG = 64,          /* 6.13 */
+  U_PBUF_RING_MMAP = 1,              /* 6.4 */
+  U_PBUF_RING_INC = 2,               /* 6.12 */
+  U_CQE_F_BUF_MORE = 16,             /* 6.12 */
+  U_TIMEOUT_MULTISHOT = 64,          /* 6.4 */
+  U_RECVSEND_BUNDLE = 16,            /* 6.10; in sqe.ioprio */
+  U_SEND_VECTORIZED = 32,            /* 6.17; in sqe.ioprio */
   U_MSG_DATA = 0,                    /* 5.18; in sqe.addr */
   U_MSG_SEND_FD = 1,                 /* 6.0; likewise */
   U_MSG_RING_FLAGS_PASS = 2          /* 6.3 */
@@ -383,6 +390,13 @@ struct compat_buf_status {
   uint32_t buf_group, head, resv[8];
 };
 
+struct compat_buf_reg {
+  uint64_t ring_addr;
+  uint32_t ring_entries;
+  uint16_t bgid, flags;
+  uint32_t min_left, resv[5];
+};
+
 struct compat_query {
   uint64_t next, data;
   uint32_t op, size;
@@ -432,6 +446,7 @@ _Static_assert(sizeof(struct compat_sync_cancel) == 64 &&
                sizeof(struct compat_reg_wait) == 64 &&
                sizeof(struct compat_enter_arg) == 24 &&
                sizeof(struct compat_buf_status) == 40 &&
+               sizeof(struct compat_buf_reg) == 40 &&
                sizeof(struct compat_query) == 40 &&
                sizeof(struct compat_query_opcodes) == 48 &&
                sizeof(struct compat_ifq_area) == 48 &&

@@ -47,7 +47,16 @@ static RawCqe *keep(Ring *r, const struct io_uring_cqe *cqe) {
   c->wide = is_wide(r, cqe);
   if (c->wide)
     memcpy(c->extra, cqe + 1, sizeof c->extra);
+  c->at = 0;
   return c;
+}
+
+/* A provided buffer is ours: note which part of it. */
+static void take_buffer(Op *op, const struct io_uring_cqe *cqe) {
+  if (op->group)
+    op->at = group_taken(op->group, cqe->flags >> IORING_CQE_BUFFER_SHIFT,
+                         cqe->res > 0 ? (unsigned)cqe->res : 0,
+                         (cqe->flags & U_CQE_F_BUF_MORE) != 0);
 }
 
 static void take(lua_State *L, Ring *r, const struct io_uring_cqe *cqe) {
@@ -66,8 +75,12 @@ static void take(lua_State *L, Ring *r, const struct io_uring_cqe *cqe) {
     return;
   }
   r->stats.completed++;
+  if (cqe->flags & IORING_CQE_F_BUFFER)
+    take_buffer(op, cqe);
   if (op->state & OP_RAW) {
-    keep(r, cqe)->op = op;
+    RawCqe *c = keep(r, cqe);
+    c->op = op;
+    c->at = op->at;
     op->queued++;
   }
   op_complete(L, op, cqe->res, cqe->flags);
@@ -102,7 +115,7 @@ unsigned cqe_reap(lua_State *L, Ring *r) {
 void cqe_dispose(RawCqe *c) {
   if (c->op == NULL)
     return;
-  result_dispose(c->op, c->res);
+  result_dispose(c->op, c->res, 0);
   c->op->state |= OP_TAKEN;
 }
 
@@ -114,6 +127,7 @@ typedef struct Cqe {
   uint64_t user_data;
   bool message, wide;
   uint64_t extra[2];
+  uint32_t at;         /* where its bytes begin in a provided buffer */
 } Cqe;
 
 enum { CQE_DATA = 1, CQE_VALUE = 2 };  /* user values */
@@ -193,6 +207,7 @@ int cqe_push(lua_State *L, Ring *r) {
   cqe->wide = c.wide;
   if (c.wide)
     memcpy(cqe->extra, c.extra, sizeof cqe->extra);
+  cqe->at = c.at;
   push_data(L, r, &c);
   lua_setiuservalue(L, -2, CQE_DATA);
   if (c.op == NULL)
@@ -237,8 +252,8 @@ int l_cqe_each(lua_State *L) {
 }
 
 /*
-** Fields: res flags data user_data more notif buffer_id message value
-** extra1 extra2; the last two are of a completion of 32 bytes.
+** Fields: res flags data user_data more notif buffer_id buffer_at message
+** value extra1 extra2; the last two are of a completion of 32 bytes.
 ** 'message' says that it is none of this ring's operations, but was sent by
 ** msg_ring, or is the tag of a registered thing that is free now.  'value'
 ** is what the kernel filled in: a statx table, a peer's address.
@@ -260,6 +275,8 @@ static int l_cqe_index(lua_State *L) {
     lua_pushboolean(L, (c->flags & IORING_CQE_F_NOTIF) != 0);
   else if (strcmp(key, "buffer_id") == 0 && (c->flags & IORING_CQE_F_BUFFER))
     lua_pushinteger(L, c->flags >> IORING_CQE_BUFFER_SHIFT);
+  else if (strcmp(key, "buffer_at") == 0 && (c->flags & IORING_CQE_F_BUFFER))
+    lua_pushinteger(L, c->at);
   else if (strcmp(key, "message") == 0)
     lua_pushboolean(L, c->message);
   else if (c->wide && strcmp(key, "extra1") == 0)
@@ -271,6 +288,20 @@ static int l_cqe_index(lua_State *L) {
   else
     lua_pushnil(L);
   return 1;
+}
+
+/* Is there a completion at 'arg'?  Where its data is [-0, +0, e]. */
+bool cqe_range(lua_State *L, int arg, unsigned *id, unsigned *at,
+               unsigned *len) {
+  const Cqe *c = luaL_testudata(L, arg, CQE_TYPE);
+  if (c == NULL)
+    return false;
+  luaL_argcheck(L, c->flags & IORING_CQE_F_BUFFER, arg,
+                "completion without a buffer");
+  *id = c->flags >> IORING_CQE_BUFFER_SHIFT;
+  *at = c->at;
+  *len = c->res > 0 ? (unsigned)c->res : 0;
+  return true;
 }
 
 static int l_cqe_tostring(lua_State *L) {

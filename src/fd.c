@@ -100,9 +100,12 @@ int fd_close(Fd *f) {
   disown(f);
   if (f->state == FD_OPEN) {
     f->state = FD_CLOSING;
-    for (Link *l = f->uses.next; l != &f->uses; l = l->next)
+    f->count++;        /* a multishot that is idle ends at once */
+    for (Link *l = f->uses.next, *next; l != &f->uses; l = next) {
+      next = l->next;
       op_cancel(container(l, FdUse, link)->op);
-    if (f->count == 0)
+    }
+    if (--f->count == 0)
       finish(f);
   }
   return f->state == FD_CLOSED;

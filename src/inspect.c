@@ -9,7 +9,7 @@ static const char *const state_names[] =
   {"ready", "running", "waiting", "done", "failed", "lost"};
 
 static const char *const wait_names[] =
-  {"start", "", "sleep", "park", "join", "close", "yield"};
+  {"start", "", "sleep", "park", "join", "close", "yield", "multishot"};
 
 /* task:status() -> "ready" "running" "waiting" "done" "failed" "lost" */
 static int l_task_status(lua_State *L) {
@@ -23,7 +23,7 @@ static void push_wait(lua_State *L, const Task *t) {
   const char *what;
   if (t->state != TASK_WAITING)
     lua_pushstring(L, state_names[t->state]);
-  else if (t->wait == WAIT_PARK && t->what != NULL &&
+  else if ((t->wait == WAIT_PARK || t->wait == WAIT_MULTI) && t->what != NULL &&
            lua_status(t->leaf) == LUA_YIELD)
     lua_pushstring(L, t->what);
   else if (t->wait != WAIT_OP)

@@ -96,7 +96,8 @@ static void unanchor(lua_State *L, Op *op) {
   op->anchored = false;
 }
 
-static void unuse(Op *op) {
+/* Its descriptors may be closed. */
+void op_unuse(Op *op) {
   fd_unuse(&op->use[0]);
   fd_unuse(&op->use[1]);
 }
@@ -117,11 +118,14 @@ static void release_memory(Op *op) {
 
 static void op_free(lua_State *L, Op *op) {
   if ((op->state & OP_DONE) && !(op->state & OP_TAKEN))
-    result_dispose(op, op->res);
-  unuse(op);
+    result_dispose(op, op->res, op->flags);
+  if (op->multi)
+    multi_detach(op, true);
+  op_unuse(op);
   if (op->anchored)
     unanchor(L, op);
   release_memory(op);
+  group_unref(op->group);
   slab_put(&op->ring->ops, op);
 }
 
@@ -152,6 +156,7 @@ Op *op_new(lua_State *L, Ring *r, const OpDef *def, Args *a, bool raw) {
 void op_load(lua_State *L, Op *op, const OpDef *def, Args *a) {
   op->def = def;
   op->kind = def->result;
+  op_select(op, a->group);
   if (a->anchor)
     anchor(L, op, a->anchor);
   if (!args_own(L, op, a)) {
@@ -166,12 +171,21 @@ void op_load(lua_State *L, Op *op, const OpDef *def, Args *a) {
       fd_use(a->own[i], &op->use[i], op);
 }
 
+/* It takes its memory from a group of provided buffers, or from none. */
+void op_select(Op *op, Group *g) {
+  if (g)
+    g->refs++;
+  group_unref(op->group);
+  op->group = g;
+}
+
 /* Undo op_load: the raw layer may prepare an entry twice. */
 void op_unload(lua_State *L, Op *op) {
-  unuse(op);
+  op_unuse(op);
   if (op->anchored)
     unanchor(L, op);
   release_memory(op);
+  op_select(op, NULL);
   op->block = NULL;
   op->pooled = false;
   op->blocks = NULL;
@@ -193,6 +207,10 @@ void op_prep(Op *op, struct io_uring_sqe *sqe, const Args *a) {
   op->def->prep(sqe, a);
   if (a->fixed)
     sqe->flags |= IOSQE_FIXED_FILE;
+  if (a->group || a->takes) {
+    sqe->flags |= IOSQE_BUFFER_SELECT;
+    sqe->buf_group = (uint16_t)(a->group ? a->group->id : a->index);
+  }
   op->fixed = (sqe->flags & IOSQE_FIXED_FILE) != 0;
   sqe->user_data = op_tag(op);
 }
@@ -222,25 +240,57 @@ static void terminal(lua_State *L, Op *op) {
   op->state &= (uint8_t)~OP_KERNEL;
   op->ring->active--;
   link_remove(&op->cancels);
-  unuse(op);
+  op_unuse(op);
   if (!(op->state & (OP_WAITED | OP_RAW)))
     op_free(L, op);
 }
 
 /*
+** A provided buffer that came with no data for a result: nobody will ask
+** for it.
+*/
+static void return_empty(Op *op, int res, unsigned flags) {
+  if (res <= 0 && (flags & IORING_CQE_F_BUFFER) && !(op->state & OP_NUMBER))
+    result_return(op, op->at, res, flags);
+}
+
+/* The first completion of an operation that has one result. */
+static void done(Op *op, int res, unsigned flags) {
+  op->res = res;
+  op->flags = flags;
+  op->state |= OP_DONE;
+  result_effect(op);
+  if (op->task)
+    sched_wake(op->task, WOKE_NORMAL);
+}
+
+/* Does its second completion only say that its memory is free? */
+static bool is_zero_copy(const Op *op) {
+  return op->def && (op->def->opcode == IORING_OP_SEND_ZC ||
+                     op->def->opcode == IORING_OP_SENDMSG_ZC);
+}
+
+/*
 ** One completion of the operation.  Of a zero-copy send the first one is
-** the result and the last one only ends the record's life.
+** the result and the last one only ends the record's life.  Anything else
+** that somebody waits for has one result: should more come, as by a flag
+** that makes it a multishot, it is cancelled, and they are given up.
 */
 void op_complete(lua_State *L, Op *op, int res, unsigned flags) {
   bool more = (flags & IORING_CQE_F_MORE) != 0;
-  if (!(op->state & OP_DONE)) {
-    op->res = res;
-    op->flags = flags;
-    op->state |= OP_DONE;
-    result_effect(op);
-    if (op->task)
-      sched_wake(op->task, WOKE_NORMAL);
+  if (op->multi) {
+    multi_complete(L, op, res, flags);
+    return;
   }
+  if (!(op->state & OP_RAW))
+    return_empty(op, res, flags);
+  if (!(op->state & OP_DONE)) {
+    done(op, res, flags);
+    if (more && !(op->state & OP_RAW) && !is_zero_copy(op))
+      op_cancel(op);
+  }
+  else if (!(op->state & OP_RAW) && !(flags & IORING_CQE_F_NOTIF))
+    result_dispose(op, res, flags);
   if (!more)
     terminal(L, op);
 }
@@ -250,6 +300,8 @@ void op_complete(lua_State *L, Op *op, int res, unsigned flags) {
 ** with a completion of its own, which may be a success.
 */
 void op_cancel(Op *op) {
+  if (op->multi)
+    multi_cancel(op->multi);
   if (!(op->state & OP_KERNEL) || (op->state & OP_CANCEL))
     return;
   op->state |= OP_CANCEL;
@@ -317,155 +369,4 @@ int op_result(lua_State *L, State *S, Op *op) {
   if (op->res >= 0 || (op->kind == RES_TIMEOUT && op->res == -ETIME))
     return result_push(L, S, op);
   return failure(L, op, err_normal(-op->res));
-}
-
-/* ---- uring.op --------------------------------------------------------- */
-
-#define FD_TEXT 24
-
-/* What the arguments name, for a message or a trace; NULL for nothing. */
-static const char *describe(const Args *a, char *out) {
-  if (a->path[0])
-    return a->path[0];
-  if (a->fd < 0)
-    return NULL;
-  snprintf(out, FD_TEXT, "fd %d", a->fd);
-  return out;
-}
-
-static void trace_submit(lua_State *L, State *S, const OpDef *def,
-                         const Args *a) {
-  char what[FD_TEXT];
-  debug_trace(L, S, "submit", def->name, describe(a, what), 0, NULL);
-}
-
-/* Push the failure of an operation whose lane another task is in. */
-static int busy(lua_State *L, const OpDef *def, const Fd *f) {
-  char what[FD_TEXT];
-  snprintf(what, sizeof what, "fd %d", f->fd);
-  return err_fail(L, EBUSY, def->name, what);
-}
-
-/*
-** op.<name>(...): the second upvalue is the operation's row.  Everything
-** that can raise comes before the slot is taken.
-*/
-static int call(lua_State *L, int lane) {
-  State *S = state_get(L);
-  const OpDef *def = lua_touserdata(L, lua_upvalueindex(2));
-  Ring *r = sched_ring(L, S);
-  Args a;
-  Op *op;
-  char what[FD_TEXT];
-  if (r == NULL)
-    return 3;
-  args_read(L, def, 1, r, false, &a);
-  if (S->on_trace != LUA_NOREF)
-    trace_submit(L, S, def, &a);
-  op_reserve(L, r);
-  args_settle(L, &a);
-  ring_usable(L, r);
-  if (def->opcode == IORING_OP_CLOSE && (a.own[0] || a.own[1]))
-    return fd_await_close(L, S, a.own[a.own[0] == NULL]);
-  if (!op_known(r, def))
-    return op_unsupported(L, def);
-  for (int i = 0; i < 2; i++)
-    if (a.own[i] && a.own[i]->state != FD_OPEN)
-      return op_closing(L, def, a.own[i]);
-  if (lane != LANE_NONE && a.own[0] && fd_lane_busy(a.own[0], r, lane))
-    return busy(L, def, a.own[0]);
-  if (a.own[0] == NULL && !a.fixed && debug_closed(S, a.fd))
-    return debug_bad_fd(L, S, def->name, describe(&a, what), a.fd);
-  op = op_new(L, r, def, &a, false);
-  if (lane != LANE_NONE && a.own[0])
-    a.own[0]->lanes[lane] =
-      (Lane){r, op->slot.index, op->slot.generation};
-  op_submit(L, op, &a);
-  return sched_await(L, S, op);
-}
-
-static int l_op_call(lua_State *L) { return call(L, LANE_NONE); }
-static int l_op_in(lua_State *L) { return call(L, LANE_IN); }
-static int l_op_out(lua_State *L) { return call(L, LANE_OUT); }
-
-/* Push the failure of an operation that this kernel does not have. */
-int op_unsupported(lua_State *L, const OpDef *def) {
-  luaL_pushfail(L);
-  lua_pushfstring(L, "%s: operation not supported by this kernel",
-                  def->name);
-  lua_pushinteger(L, EOPNOTSUPP);
-  return 3;
-}
-
-/* Push the failure of an operation on a descriptor that is being closed. */
-int op_closing(lua_State *L, const OpDef *def, const Fd *f) {
-  char what[24];
-  snprintf(what, sizeof what, "fd %d", f->fd);
-  return err_fail(L, EBADF, def->name, what);
-}
-
-/* op.supported(name) -> boolean; nil, message, errno without io_uring */
-static int l_op_supported(lua_State *L) {
-  State *S = state_get(L);
-  const OpDef *def = op_def(luaL_checkstring(L, 1));
-  Ring *r = sched_ring(L, S);
-  if (r == NULL)
-    return 3;
-  lua_pushboolean(L, def != NULL && op_known(r, def));
-  return 1;
-}
-
-/* Push a function for a row [-0, +1, e]. */
-static void push(lua_State *L, State *S, const OpDef *def, lua_CFunction f) {
-  lua_pushlightuserdata(L, S);
-  lua_pushlightuserdata(L, (void *)(uintptr_t)def);
-  lua_pushcclosure(L, f, 2);
-}
-
-/* Push the function of uring.op for a row [-0, +1, e]. */
-void op_push(lua_State *L, State *S, const OpDef *def) {
-  push(L, S, def, l_op_call);
-}
-
-/* core.stream.reading(fd) -> whether a task is in the direction of reads */
-static int l_op_reading(lua_State *L) {
-  State *S = state_get(L);
-  const Ring *r = S->task ? S->task->ring : S->ring;
-  const Fd *f = fd_test(L, 1);
-  lua_pushboolean(L, f && r && fd_lane_busy(f, r, LANE_IN));
-  return 1;
-}
-
-/*
-** core.stream: recv, read, send, write for streams.  One task at a time is
-** in each direction; another one gets EBUSY at once.
-*/
-static void open_stream(lua_State *L, State *S) {
-  static const struct { const char *name; lua_CFunction f; } rows[] = {
-    {"recv", l_op_in}, {"read", l_op_in},
-    {"send", l_op_out}, {"write", l_op_out}
-  };
-  lua_newtable(L);
-  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-    push(L, S, op_def(rows[i].name), rows[i].f);
-    lua_setfield(L, -2, rows[i].name);
-  }
-  lua_pushlightuserdata(L, S);
-  lua_pushcclosure(L, l_op_reading, 1);
-  lua_setfield(L, -2, "reading");
-  lua_setfield(L, -2, "stream");
-}
-
-/* The table core.op: a function for each row. */
-void op_open(lua_State *L, State *S) {
-  lua_createtable(L, 0, (int)op_count + 1);
-  for (unsigned i = 0; i < op_count; i++) {
-    op_push(L, S, &op_defs[i]);
-    lua_setfield(L, -2, op_defs[i].name);
-  }
-  lua_pushlightuserdata(L, S);
-  lua_pushcclosure(L, l_op_supported, 1);
-  lua_setfield(L, -2, "supported");
-  lua_setfield(L, -2, "op");
-  open_stream(L, S);
 }

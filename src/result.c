@@ -68,11 +68,23 @@ void result_effect(Op *op) {
     renew_data(op);
 }
 
-/* Give up what a successful result owns and nobody took. */
-void result_dispose(const Op *op, int res) {
+/* The provided buffers of a completion go back. */
+void result_return(const Op *op, unsigned at, int res, unsigned flags) {
+  if ((flags & IORING_CQE_F_BUFFER) && op->group)
+    group_return(op->group, flags >> IORING_CQE_BUFFER_SHIFT, at,
+                 res > 0 ? (unsigned)res : 0);
+}
+
+/*
+** Give up what a successful result owns and nobody took.  What came with no
+** data has gone back before.
+*/
+void result_dispose(const Op *op, int res, unsigned flags) {
   const int *out = op->out;
   if (res < 0)
     return;
+  if (res > 0)
+    result_return(op, op->at, res, flags);
   switch (op->kind) {
     case RES_FD: case RES_ACCEPT:
       close(res);
@@ -152,8 +164,31 @@ static int push_slots(lua_State *L, Op *op) {
   return 1;
 }
 
+/*
+** Bytes in provided buffers: a string from a ring's own, which go back at
+** once; else borrowed buffer objects.
+*/
+static int push_provided(lua_State *L, Op *op) {
+  unsigned id = op->flags >> IORING_CQE_BUFFER_SHIFT;
+  int n = 1;
+  if (op->res == 0 || !(op->flags & IORING_CQE_F_BUFFER)) {
+    lua_pushliteral(L, "");
+    return 1;
+  }
+  if (op->group->pool) {
+    bufring_string(L, op->group, id, op->at, (unsigned)op->res);
+    result_return(op, op->at, op->res, op->flags);
+  }
+  else
+    n = bufring_borrow(L, op->group, id, op->at, (unsigned)op->res);
+  op->state |= OP_TAKEN;
+  return n;
+}
+
 /* Bytes read: a string if the memory was borrowed, or their count. */
-static int push_data(lua_State *L, const Op *op) {
+static int push_data(lua_State *L, Op *op) {
+  if (op->group)
+    return push_provided(L, op);
   if (op->pooled)
     lua_pushlstring(L, op->block->data, (size_t)op->res);
   else
@@ -162,7 +197,7 @@ static int push_data(lua_State *L, const Op *op) {
 }
 
 /* An option's value; of a short one the kernel fills the first bytes. */
-static int push_option(lua_State *L, const Op *op) {
+static int push_option(lua_State *L, Op *op) {
   int n;
   if (op->out == NULL)
     return push_data(L, op);
@@ -228,7 +263,7 @@ static size_t out_bytes(const Op *op, int res) {
 ** Push what the kernel wrote beside the number, or nil [-0, +1, e].  From a
 ** copy: making a table may run a finaliser that closes the ring.
 */
-void result_value(lua_State *L, const Op *op, int res) {
+void result_value(lua_State *L, Op *op, int res) {
   const Ring *r = op->ring;
   size_t size = res > 0 ? out_bytes(op, res) : 0;
   int small[2], *copy = small;

@@ -256,8 +256,9 @@ static void leak(lua_State *L, Ring *r) {
   for (uint32_t i = 0; i < slab_size(&r->ops); i++) {
     Op *op = op_with(r, i, OP_KERNEL);
     if (op) {
-      fd_unuse(&op->use[0]);
-      fd_unuse(&op->use[1]);
+      if (op->multi)
+        multi_detach(op, false);
+      op_unuse(op);
     }
   }
   slab_init(&r->ops, sizeof(Op));
@@ -282,6 +283,11 @@ static void release_results(lua_State *L, Ring *r) {
 }
 
 static void free_tables(lua_State *L, Ring *r) {
+  for (uint32_t i = 0; i < slab_size(&r->ops); i++) {
+    Op *op = slab_at(&r->ops, i);
+    if (op->slot.used && op->multi)
+      multi_detach(op, false);
+  }
   free(r->raw);
   r->raw = NULL;
   r->raw_size = 0;
@@ -321,6 +327,7 @@ void ring_close(lua_State *L, int index, int64_t patience) {
     r->state->ring = NULL;
   if (r->fork_count != fork_count) {
     close(r->uring.ring_fd);  /* the queues are the parent's */
+    group_forget(r, false);
     forget_tasks(L, r, index);
     free_tables(L, r);
     return;
@@ -328,6 +335,7 @@ void ring_close(lua_State *L, int index, int64_t patience) {
   drop_unsubmitted(L, r);
   drain(L, r, patience);
   forget_tasks(L, r, index);
+  group_forget(r, r->active > 0);
   if (r->active > 0)
     leak(L, r);  /* may still use provided buffers, too */
   release_results(L, r);

@@ -266,6 +266,16 @@ int sched_await(lua_State *L, State *S, Op *op) {
   return sched_park(L, t, WAIT_OP, FOREVER, finishk);
 }
 
+/* One step of waiting in place for something that is not an operation [e]. */
+void sched_in_place(lua_State *L, State *S, Ring *r) {
+  int status;
+  r->pins++;
+  status = wait_step(L, S, r);
+  r->pins--;
+  if (status != LUA_OK)
+    lua_error(L);
+}
+
 /* Wait in place until a descriptor that is being closed is closed. */
 void sched_settle(lua_State *L, State *S, Fd *f) {
   while (f->state == FD_CLOSING && f->count > 0) {
@@ -307,6 +317,8 @@ static int run_timers(lua_State *L, Ring *r) {
     heap_remove(&r->timers, t);
     if (t->kind == TIMER_TASK)
       sched_wake(container(t, Task, timer), WOKE_TIMEOUT);
+    else if (t->kind == TIMER_MULTI)
+      multi_rested(t);
     else {
       int status = timer_fire(L, r, t);
       if (status != LUA_OK)

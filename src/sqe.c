@@ -165,6 +165,10 @@ static int l_sqe_set_flags(lua_State *L) {
   luaL_argcheck(L, !(flags & IOSQE_CQE_SKIP_SUCCESS), 2,
                 "IOSQE_CQE_SKIP_SUCCESS: without its completion an operation "
                 "would never be released");
+  if (!(flags & IOSQE_BUFFER_SELECT))
+    op_select(s->op, NULL);
+  else if (s->op->group == NULL)
+    op_select(s->op, group_find(s->ring, s->sqe->buf_group));
   if (s->op->fixed)  /* the number is a slot, and must not be taken for */
     flags |= IOSQE_FIXED_FILE;           /* an ordinary descriptor */
   s->sqe->flags = (uint8_t)flags;
@@ -214,10 +218,16 @@ static int l_sqe_set_ioprio(lua_State *L) {
   return 1;
 }
 
-/* sqe:set_buf_group(group) -> sqe; with IOSQE_BUFFER_SELECT */
+/*
+** sqe:set_buf_group(group | buffer ring) -> sqe; with IOSQE_BUFFER_SELECT
+*/
 static int l_sqe_set_buf_group(lua_State *L) {
   Sqe *s = check(L, 1);
-  s->sqe->buf_group = (uint16_t)args_int(L, 2, 0, UINT16_MAX);
+  Group *g = bufring_arg(L, 2, s->ring);
+  unsigned id = g ? g->id : (unsigned)args_int(L, 2, 0, UINT16_MAX);
+  s->sqe->buf_group = (uint16_t)id;
+  op_select(s->op, s->sqe->flags & IOSQE_BUFFER_SELECT
+                   ? group_find(s->ring, id) : NULL);
   lua_settop(L, 1);
   return 1;
 }

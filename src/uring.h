@@ -33,11 +33,16 @@ typedef struct Task Task;
 typedef struct Fd Fd;
 typedef struct Block Block;
 typedef struct Args Args;
+typedef struct Group Group;
+typedef struct Multi Multi;
+typedef struct Chain Chain;
 
 #define RING_TYPE "uring.ring"
 #define SQE_TYPE "uring.sqe"
 #define CQE_TYPE "uring.cqe"
 #define BUFFER_TYPE "uring.buffer"
+#define BUFRING_TYPE "uring.bufring"
+#define MULTI_TYPE "uring.multishot"
 #define FD_TYPE "uring.fd"
 #define TASK_TYPE "uring.task"
 #define TIMER_TYPE "uring.timer"
@@ -106,7 +111,7 @@ typedef struct Timer {
   uint8_t kind;        /* TimerKind: what it is part of */
 } Timer;
 
-typedef enum { TIMER_TASK, TIMER_CALL } TimerKind;
+typedef enum { TIMER_TASK, TIMER_CALL, TIMER_MULTI } TimerKind;
 
 /* 'when' beside the pointer: comparing touches only the array. */
 typedef struct HeapNode {
@@ -185,6 +190,8 @@ struct Block {
   unsigned busy;       /* of these, the operations */
   size_t size;
   char *data;
+  Group *group;        /* it is borrowed from; or NULL ... */
+  uint16_t id;         /* ... and its number there */
   Block *next;         /* in a list of a pool */
 };
 
@@ -197,6 +204,7 @@ typedef struct Pool {
   size_t bytes;
 } Pool;
 
+Block *block_bare(size_t size, size_t align);
 Block *block_new(size_t size, size_t align);
 void block_unref(Block *b);
 Block *block_hold(Block *b);
@@ -206,7 +214,72 @@ void pool_put(Pool *p, Block *b);
 void pool_free(Pool *p);
 Block *buf_check(lua_State *L, int arg);
 Block *buf_test(lua_State *L, int arg);
+void buf_push(lua_State *L);
 void buf_open(lua_State *L, State *S);
+
+/* ---- group.c (no Lua), bufring.c -------------------------------------- */
+
+#define POOL_BUFFER 4096u  /* bytes of a provided buffer of a ring's own */
+
+enum { PIECE_FREE, PIECE_IN, PIECE_OUT };  /* IN: the kernel has it */
+
+/* A provided buffer. */
+typedef struct Piece {
+  uint32_t size;       /* that the kernel was given */
+  uint32_t used;       /* of these, filled or taken by the kernel */
+  uint32_t shares;     /* completions that have some of it */
+  uint32_t lent;       /* of these, buffer objects */
+  uint16_t next;       /* the one that was put into the ring after it */
+  uint8_t state;
+} Piece;
+
+/* A ring of provided buffers; see group.c. */
+struct Group {
+  unsigned refs;
+  Ring *ring;          /* that knows it; NULL when none does any more */
+  Group *next;         /* in Ring.groups */
+  uint16_t id;         /* the kernel's number for it */
+  uint16_t last;       /* the buffer that was put in last */
+  bool pool, outgoing, incremental;
+  unsigned entries;    /* of the ring */
+  unsigned count;      /* buffers there are */
+  unsigned in;         /* of these, with the kernel */
+  unsigned size;       /* of each */
+  size_t stride;       /* from one to the next */
+  unsigned per;        /* buffers of a chunk */
+  unsigned nchunks;
+  Block **chunks;
+  Block *memory;       /* of the ring */
+  struct io_uring_buf_ring *br;
+  Piece *pieces;
+  Link starved;        /* multishots that wait for a buffer */
+};
+
+Group *group_new(unsigned entries, unsigned size, unsigned per);
+void group_unref(Group *g);
+int group_register(Ring *r, Group *g, unsigned id, unsigned flags);
+int group_unregister(Group *g);
+void group_forget(Ring *r, bool leak);
+Group *group_find(const Ring *r, unsigned id);
+Group *group_pool(Ring *r);
+bool group_grow(Group *g);
+char *group_data(const Group *g, unsigned id);
+void group_add(Group *g, unsigned id, unsigned len);
+unsigned group_taken(Group *g, unsigned id, unsigned len, bool more);
+void group_return(Group *g, unsigned id, unsigned at, unsigned len);
+void group_unshare(Group *g, unsigned id);
+void group_each(Group *g, unsigned id, unsigned at, unsigned len,
+                void (*visit)(Group *, unsigned, const char *, unsigned,
+                              void *), void *arg);
+
+Group *bufring_test(lua_State *L, int arg);
+Group *bufring_arg(lua_State *L, int arg, const Ring *r);
+void bufring_string(lua_State *L, Group *g, unsigned id, unsigned at,
+                    unsigned len);
+int bufring_borrow(lua_State *L, Group *g, unsigned id, unsigned at,
+                   unsigned len);
+void bufring_release(Block *b);
+void bufring_open(lua_State *L, State *S);
 
 /* ---- fd.c ------------------------------------------------------------- */
 
@@ -358,6 +431,10 @@ struct Args {
   unsigned flags, flags2, mode, mask, count;
   uint32_t slot;       /* for a new descriptor: slot + 1, or U_SLOT_ALLOC */
   unsigned index;      /* of a registered buffer, or a group of buffers */
+  Group *group;        /* whose buffers it takes */
+  int bufring;         /* stack index of its object */
+  bool takes;          /* provided buffers, whoever's */
+  bool many;           /* it is a multishot */
   int how, domain, type, protocol;
   uint64_t target;     /* user_data of another operation, or a message */
   bool renew;          /* that one gets newdata as its data64 */
@@ -423,7 +500,8 @@ typedef enum {
   RES_EVENTS,          /* a list of epoll events */
   RES_SIGINFO,         /* a table; false when no child has changed */
   RES_INDEX,           /* a place in a list, counted from 1 */
-  RES_UPDATE           /* true; gives another operation new data */
+  RES_UPDATE,          /* true; gives another operation new data */
+  RES_MESSAGE          /* bytes read and what came with them */
 } ResultKind;
 
 struct OpDef {
@@ -480,6 +558,9 @@ struct Op {
   const char *path;    /* likewise */
   const Addr *addr;    /* likewise, or the peer of an accept */
   struct statx *statx;
+  Group *group;        /* whose buffers it takes; it has a reference */
+  Multi *multi;        /* its completions go there */
+  uint32_t at;         /* of the last completion: where its bytes begin */
   void *out;           /* Args.out */
   unsigned nout;       /* structures there */
   uint64_t data64;     /* set_data64 */
@@ -499,6 +580,8 @@ void op_reserve(lua_State *L, Ring *r);
 Op *op_new(lua_State *L, Ring *r, const OpDef *def, Args *a, bool raw);
 void op_load(lua_State *L, Op *op, const OpDef *def, Args *a);
 void op_unload(lua_State *L, Op *op);
+void op_select(Op *op, Group *g);
+void op_unuse(Op *op);
 void *op_alloc(Op *op, size_t size);
 struct io_uring_sqe *op_submit(lua_State *L, Op *op, const Args *a);
 void op_prep(Op *op, struct io_uring_sqe *sqe, const Args *a);
@@ -507,19 +590,78 @@ void op_cancel(Op *op);
 void op_drop(lua_State *L, Op *op, int holder);
 void op_abandon(lua_State *L, Op *op);
 int op_result(lua_State *L, State *S, Op *op);
-int op_unsupported(lua_State *L, const OpDef *def);
-int op_closing(lua_State *L, const OpDef *def, const Fd *f);
 const char *op_what(const Op *op, char *out, size_t size);
 uint64_t op_tag(const Op *op);
+
+/* ---- oplib.c ---------------------------------------------------------- */
+
+/* What op.with adds to an operation. */
+typedef struct With {
+  unsigned flags;      /* IOSQE_ */
+  unsigned ioprio, personality;
+} With;
+
+void with_apply(Op *op, struct io_uring_sqe *sqe, const With *with);
+
+int op_unsupported(lua_State *L, const OpDef *def);
+int op_closing(lua_State *L, const OpDef *def, const Fd *f);
 void op_push(lua_State *L, State *S, const OpDef *def);
 void op_open(lua_State *L, State *S);
 
 /* ---- result.c --------------------------------------------------------- */
 
 void result_effect(Op *op);
-void result_dispose(const Op *op, int res);
+void result_dispose(const Op *op, int res, unsigned flags);
+void result_return(const Op *op, unsigned at, int res, unsigned flags);
 int result_push(lua_State *L, State *S, Op *op);
-void result_value(lua_State *L, const Op *op, int res);
+void result_value(lua_State *L, Op *op, int res);
+
+/* ---- multi.c, multilib.c ---------------------------------------------- */
+
+/* A completion that nobody has asked for yet. */
+typedef struct Item {
+  int32_t res;
+  uint32_t flags, at;
+} Item;
+
+typedef enum {
+  MULTI_ARMED,         /* the kernel has it */
+  MULTI_PAUSED,        /* the queue is long */
+  MULTI_STARVED,       /* no buffer */
+  MULTI_RESTING,       /* no descriptor; a timer runs */
+  MULTI_ENDED
+} MultiState;
+
+struct Multi {
+  unsigned refs;       /* the object, the operation's record */
+  Op *op;              /* NULL when there is no record any more */
+  MultiState state;
+  bool pausing;        /* cancelled because the queue is long */
+  bool closed;         /* nobody wants any more */
+  int error;           /* that has ended it; 0 for its natural end */
+  Link waiters;        /* tasks */
+  Link starved;        /* in Group.starved */
+  Timer timer;
+  int64_t rest;
+  uint32_t left;       /* of a timeout: how often; 0 for ever */
+  Item *items;         /* circular queue */
+  unsigned head, count, size;
+  struct io_uring_sqe sqe;
+};
+
+void multi_unref(Multi *m);
+void multi_pop(Multi *m);
+void multi_arm(Multi *m);
+void multi_end(Multi *m, int error);
+void multi_resume(Multi *m);
+void multi_rested(Timer *t);
+void multi_wake(Group *g);
+void multi_wake_all(Multi *m);
+void multi_cancel(Multi *m);
+void multi_complete(lua_State *L, Op *op, int res, unsigned flags);
+void multi_detach(Op *op, bool dispose);
+int multi_start(lua_State *L, State *S, const OpDef *def, const With *with);
+void multi_open(lua_State *L, State *S);
 
 /* ---- cqe.c ------------------------------------------------------------ */
 
@@ -549,12 +691,15 @@ typedef struct RawCqe {
   bool wide;           /* it is one */
   int32_t res;
   uint32_t flags;
+  uint32_t at;         /* where its bytes begin in a provided buffer */
 } RawCqe;
 
 unsigned cqe_reap(lua_State *L, Ring *r);
 void cqe_dispose(RawCqe *c);
 int cqe_push(lua_State *L, Ring *r);
 int l_cqe_each(lua_State *L);
+bool cqe_range(lua_State *L, int arg, unsigned *id, unsigned *at,
+               unsigned *len);
 void cqe_open(lua_State *L, State *S);
 
 /* ---- ring.c, setup.c, ringlib.c --------------------------------------- */
@@ -585,6 +730,9 @@ struct Ring {
   Link directs;        /* Fds of its table of descriptors */
   Block **fixed;       /* registered buffers; NULL for a hole */
   unsigned nfixed;
+  Group *groups;       /* buffer rings that it knows */
+  Group *spare;        /* of these, the one of its own */
+  bool no_spare;       /* it has been tried */
   Block **kept;        /* memory the kernel may use until the end */
   unsigned nkept;
   /* sched.c */
@@ -636,7 +784,7 @@ typedef enum {
 
 typedef enum {         /* what a waiting task waits for */
   WAIT_START, WAIT_OP, WAIT_SLEEP, WAIT_PARK, WAIT_JOIN, WAIT_CLOSE,
-  WAIT_YIELD
+  WAIT_YIELD, WAIT_MULTI
 } WaitKind;
 
 typedef enum { WOKE_NORMAL, WOKE_TIMEOUT, WOKE_CANCEL } WakeReason;
@@ -680,6 +828,7 @@ void sched_start(Task *t);
 void sched_again(Task *t);
 void sched_interrupt(Task *t);
 int sched_await(lua_State *L, State *S, Op *op);
+void sched_in_place(lua_State *L, State *S, Ring *r);
 void sched_settle(lua_State *L, State *S, Fd *f);
 int sched_hook(lua_State *L);
 void sched_signals(lua_State *L);

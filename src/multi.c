@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT
+**
+** multi.c - multishot operations: iterators over their completions.
+**
+** The record of the operation lives as long as the iterator; the same entry
+** is submitted again, under another generation, whenever the kernel has
+** ended it and it can go on: when the completion queue was full, when a
+** provided buffer is there again, some time after descriptors had run out.
+** Only the absence of F_MORE says that it has ended.
+**
+** What nobody has asked for yet waits in a queue.  When that is long the
+** operation is cancelled, and goes on when most of it is taken.  An iterator
+** that is closed gives up what is in it: connections are closed, buffers go
+** back.
+*/
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "uring.h"
+
+#define LONG_QUEUE 64u      /* results that wait, before it pauses */
+#define LONG_DATA 16u       /* the same, of those that hold a buffer */
+#define MIN_REST (SECOND / 200)  /* after running out of descriptors ... */
+#define MAX_REST (SECOND / 2)    /* ... growing up to this */
+
+/* The object, or the record, does not know it any more. */
+void multi_unref(Multi *m) {
+  if (--m->refs == 0)
+    free(m);
+}
+
+void multi_wake_all(Multi *m) {
+  while (!link_alone(&m->waiters))
+    sched_wake(container(m->waiters.next, Task, link), WOKE_NORMAL);
+}
+
+/* ---- the queue ---------------------------------------------------------- */
+
+static bool push(Multi *m, int res, unsigned flags, unsigned at) {
+  if (m->count == m->size) {
+    unsigned size = m->size ? 2 * m->size : 8;
+    Item *items = malloc(size * sizeof *items);
+    if (items == NULL)
+      return false;
+    for (unsigned i = 0; i < m->count; i++)
+      items[i] = m->items[(m->head + i) % m->size];
+    free(m->items);
+    m->items = items;
+    m->head = 0;
+    m->size = size;
+  }
+  m->items[(m->head + m->count++) % m->size] = (Item){res, flags, at};
+  return true;
+}
+
+/* Make the first item the operation's result. */
+void multi_pop(Multi *m) {
+  Item *i = &m->items[m->head];
+  Op *op = m->op;
+  m->head = (m->head + 1) % m->size;
+  m->count--;
+  op->res = i->res;
+  op->flags = i->flags;
+  op->at = i->at;
+  op->state |= OP_DONE;
+  op->state &= (uint8_t)~OP_TAKEN;
+}
+
+static unsigned limit(const Multi *m) {
+  return m->op->group ? LONG_DATA : LONG_QUEUE;
+}
+
+static bool is_long(const Multi *m) { return m->count >= limit(m); }
+
+/* ---- arming ------------------------------------------------------------- */
+
+/* It will not go on; its results are still there. */
+void multi_end(Multi *m, int error) {
+  m->state = MULTI_ENDED;
+  m->error = error;
+  link_remove(&m->starved);
+  heap_remove(&m->op->ring->timers, &m->timer);
+  op_unuse(m->op);
+  multi_wake_all(m);
+}
+
+/* Submit it, under a new generation: a late cancellation must not hit it. */
+void multi_arm(Multi *m) {
+  Op *op = m->op;
+  struct io_uring_sqe *sqe;
+  link_remove(&m->starved);
+  if (!op->ring->open || op->ring->fork_count != fork_count) {
+    multi_end(m, ECANCELED);
+    return;
+  }
+  op->slot.generation++;
+  sqe = ring_sqe(op->ring, op);
+  if (sqe == NULL) {
+    multi_end(m, ENOMEM);
+    return;
+  }
+  memcpy(sqe, &m->sqe, sizeof *sqe);
+  sqe->user_data = op_tag(op);
+  if (op->kind == RES_TIMEOUT)
+    sqe->off = m->left;
+  m->state = MULTI_ARMED;
+  m->pausing = false;
+  op->state &= (uint8_t)~OP_CANCEL;
+  op->state |= OP_KERNEL;
+  op->ring->active++;
+}
+
+/* Some of the queue was taken. */
+void multi_resume(Multi *m) {
+  if (m->op != NULL && m->state == MULTI_PAUSED && 2 * m->count <= limit(m))
+    multi_arm(m);
+}
+
+/* A while after descriptors have run out. */
+void multi_rested(Timer *t) {
+  Multi *m = container(t, Multi, timer);
+  if (m->state == MULTI_RESTING)
+    multi_arm(m);
+}
+
+static void rest(Multi *m) {
+  m->rest = m->rest == 0 ? MIN_REST : 2 * m->rest;
+  if (m->rest > MAX_REST)
+    m->rest = MAX_REST;
+  m->timer.when = sched_clock() + m->rest;
+  m->state = MULTI_RESTING;
+  if (!heap_push(&m->op->ring->timers, &m->timer))
+    multi_end(m, ENOMEM);
+}
+
+static void starve(Multi *m) {
+  Group *g = m->op->group;
+  if (g == NULL || g->ring == NULL)
+    multi_end(m, ENOBUFS);
+  else if (g->in > 0 || group_grow(g))
+    multi_arm(m);
+  else {
+    m->state = MULTI_STARVED;
+    link_append(&g->starved, &m->starved);
+  }
+}
+
+/* The group has a buffer again, or is gone. */
+void multi_wake(Group *g) {
+  while (!link_alone(&g->starved) && (g->in > 0 || g->ring == NULL)) {
+    Multi *m = container(g->starved.next, Multi, starved);
+    link_remove(&m->starved);
+    if (g->ring == NULL)
+      multi_end(m, ENOBUFS);
+    else
+      multi_arm(m);
+  }
+}
+
+/* Somebody cancels it while the kernel does not have it. */
+void multi_cancel(Multi *m) {
+  if (m->state != MULTI_ENDED && m->state != MULTI_ARMED)
+    multi_end(m, ECANCELED);
+}
+
+/* ---- completions -------------------------------------------------------- */
+
+/* An empty datagram looks like the end of a stream. */
+static bool is_datagram(const Op *op) {
+  int type;
+  socklen_t len = sizeof type;
+  return op->def->opcode == IORING_OP_RECV && !op->fixed &&
+         getsockopt(op->fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+         type != SOCK_STREAM;
+}
+
+static bool is_end(const Op *op, int res) {
+  return res == 0 && (op->kind == RES_DATA || op->kind == RES_MESSAGE) &&
+         !is_datagram(op);
+}
+
+static bool has_result(const Op *op, int res) {
+  return (res >= 0 && !is_end(op, res)) ||
+         (op->kind == RES_TIMEOUT && res == -ETIME);
+}
+
+/* The kernel has ended it: go on, later perhaps, or not. */
+static void decide(Multi *m, int res) {
+  const Op *op = m->op;
+  int code = res < 0 ? err_normal(-res) : 0;
+  bool counted = op->kind == RES_TIMEOUT && m->sqe.off > 0;
+  if (m->error != 0)
+    multi_end(m, m->error);
+  else if (op->use[0].fd && op->use[0].fd->state != FD_OPEN)
+    multi_end(m, ECANCELED);
+  else if (is_end(op, res) || (counted && m->left == 0))
+    multi_end(m, 0);
+  else if (m->pausing && (has_result(op, res) || code == ECANCELED))
+    m->state = MULTI_PAUSED;
+  else if (op->state & OP_CANCEL)
+    multi_end(m, ECANCELED);
+  else if (is_long(m))
+    m->state = MULTI_PAUSED;
+  else if (has_result(op, res) || code == ECONNABORTED || code == EINTR)
+    multi_arm(m);
+  else if (code == ENOBUFS)
+    starve(m);
+  else if (op->def->opcode == IORING_OP_ACCEPT &&
+           (code == EMFILE || code == ENFILE))
+    rest(m);
+  else
+    multi_end(m, code);
+}
+
+/* Keep a result; without memory for that it is given up. */
+static void keep(Multi *m, int res, unsigned flags) {
+  Op *op = m->op;
+  if (res == 0)        /* an empty datagram's buffer */
+    result_return(op, op->at, res, flags);
+  if (!push(m, res, flags, op->at)) {
+    result_dispose(op, res, flags);
+    m->error = ENOMEM;
+    op_cancel(op);
+    return;
+  }
+  m->rest = 0;
+  if (m->left > 0)
+    m->left--;
+  if (!link_alone(&m->waiters))
+    sched_wake(container(m->waiters.next, Task, link), WOKE_NORMAL);
+  if (is_long(m) && (flags & IORING_CQE_F_MORE) && !m->pausing &&
+      !(op->state & OP_CANCEL)) {
+    m->pausing = true;
+    op_cancel(op);
+  }
+}
+
+/* A completion of the operation. */
+void multi_complete(lua_State *L, Op *op, int res, unsigned flags) {
+  Multi *m = op->multi;
+  if (!m->closed && has_result(op, res))
+    keep(m, res, flags);
+  else if (res <= 0)
+    result_return(op, op->at, res, flags);
+  else
+    result_dispose(op, res, flags);
+  if (flags & IORING_CQE_F_MORE)
+    return;
+  op->state &= (uint8_t)~OP_KERNEL;
+  op->ring->active--;
+  link_remove(&op->cancels);
+  if (op->state & OP_WAITED)
+    decide(m, res);
+  else
+    op_drop(L, op, OP_WAITED);
+}
+
+/* The record is about to be freed: give up what is in the queue. */
+void multi_detach(Op *op, bool dispose) {
+  Multi *m = op->multi;
+  heap_remove(&op->ring->timers, &m->timer);
+  link_remove(&m->starved);
+  for (; m->count > 0; m->count--) {
+    const Item *i = &m->items[m->head];
+    op->at = i->at;
+    if (dispose)
+      result_dispose(op, i->res, i->flags);
+    m->head = (m->head + 1) % m->size;
+  }
+  free(m->items);
+  m->items = NULL;
+  m->size = 0;
+  m->state = MULTI_ENDED;
+  op->multi = NULL;
+  m->op = NULL;
+  multi_wake_all(m);
+  multi_unref(m);
+}

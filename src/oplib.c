@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT
+**
+** oplib.c - uring.op: every operation as a function that waits.
+**
+** Each function is a closure over its row of ops.def.  Everything that can
+** raise comes before the slot is taken.
+*/
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "uring.h"
+
+#define FD_TEXT 24
+
+/* What the arguments name, for a message or a trace; NULL for nothing. */
+static const char *describe(const Args *a, char *out) {
+  if (a->path[0])
+    return a->path[0];
+  if (a->fd < 0)
+    return NULL;
+  snprintf(out, FD_TEXT, "fd %d", a->fd);
+  return out;
+}
+
+static void trace_submit(lua_State *L, State *S, const OpDef *def,
+                         const Args *a) {
+  char what[FD_TEXT];
+  debug_trace(L, S, "submit", def->name, describe(a, what), 0, NULL);
+}
+
+/* Push the failure of an operation whose lane another task is in. */
+static int busy(lua_State *L, const OpDef *def, const Fd *f) {
+  char what[FD_TEXT];
+  snprintf(what, sizeof what, "fd %d", f->fd);
+  return err_fail(L, EBUSY, def->name, what);
+}
+
+/*
+** op.<name>(...): the second upvalue is the operation's row.  Everything
+** that can raise comes before the slot is taken.
+*/
+static int call(lua_State *L, int lane, const With *with) {
+  State *S = state_get(L);
+  const OpDef *def = lua_touserdata(L, lua_upvalueindex(2));
+  Ring *r = sched_ring(L, S);
+  Args a;
+  Op *op;
+  char what[FD_TEXT];
+  if (r == NULL)
+    return 3;
+  args_read(L, def, 1, r, false, &a);
+  if (S->on_trace != LUA_NOREF)
+    trace_submit(L, S, def, &a);
+  op_reserve(L, r);
+  args_settle(L, &a);
+  ring_usable(L, r);
+  if (def->opcode == IORING_OP_CLOSE && (a.own[0] || a.own[1]))
+    return fd_await_close(L, S, a.own[a.own[0] == NULL]);
+  if (!op_known(r, def))
+    return op_unsupported(L, def);
+  for (int i = 0; i < 2; i++)
+    if (a.own[i] && a.own[i]->state != FD_OPEN)
+      return op_closing(L, def, a.own[i]);
+  if (lane != LANE_NONE && a.own[0] && fd_lane_busy(a.own[0], r, lane))
+    return busy(L, def, a.own[0]);
+  if (a.own[0] == NULL && !a.fixed && debug_closed(S, a.fd))
+    return debug_bad_fd(L, S, def->name, describe(&a, what), a.fd);
+  op = op_new(L, r, def, &a, false);
+  if (lane != LANE_NONE && a.own[0])
+    a.own[0]->lanes[lane] =
+      (Lane){r, op->slot.index, op->slot.generation};
+  with_apply(op, op_submit(L, op, &a), with);
+  return sched_await(L, S, op);
+}
+
+/* What op.with has set for the entry; NULL for neither. */
+void with_apply(Op *op, struct io_uring_sqe *sqe, const With *with) {
+  if (sqe == NULL || with == NULL)
+    return;
+  sqe->flags |= (uint8_t)with->flags;
+  sqe->ioprio |= (uint16_t)with->ioprio;
+  sqe->personality = (uint16_t)with->personality;
+  op->fixed = (sqe->flags & IOSQE_FIXED_FILE) != 0;
+}
+
+static int l_op_call(lua_State *L) { return call(L, LANE_NONE, NULL); }
+static int l_op_in(lua_State *L) { return call(L, LANE_IN, NULL); }
+static int l_op_out(lua_State *L) { return call(L, LANE_OUT, NULL); }
+
+/* The same for a multishot: returns an iterator. */
+static int l_op_multi(lua_State *L) {
+  return multi_start(L, state_get(L), lua_touserdata(L,
+                     lua_upvalueindex(2)), NULL);
+}
+
+/* Push the failure of an operation that this kernel does not have. */
+int op_unsupported(lua_State *L, const OpDef *def) {
+  luaL_pushfail(L);
+  lua_pushfstring(L, "%s: operation not supported by this kernel",
+                  def->name);
+  lua_pushinteger(L, EOPNOTSUPP);
+  return 3;
+}
+
+/* Push the failure of an operation on a descriptor that is being closed. */
+int op_closing(lua_State *L, const OpDef *def, const Fd *f) {
+  char what[24];
+  snprintf(what, sizeof what, "fd %d", f->fd);
+  return err_fail(L, EBADF, def->name, what);
+}
+
+/* op.supported(name) -> boolean; nil, message, errno without io_uring */
+static int l_op_supported(lua_State *L) {
+  State *S = state_get(L);
+  const OpDef *def = op_def(luaL_checkstring(L, 1));
+  Ring *r = sched_ring(L, S);
+  if (r == NULL)
+    return 3;
+  lua_pushboolean(L, def != NULL && op_known(r, def));
+  return 1;
+}
+
+/* Push a function for a row [-0, +1, e]. */
+static void push(lua_State *L, State *S, const OpDef *def, lua_CFunction f) {
+  lua_pushlightuserdata(L, S);
+  lua_pushlightuserdata(L, (void *)(uintptr_t)def);
+  lua_pushcclosure(L, f, 2);
+}
+
+/* Push the function of uring.op for a row [-0, +1, e]. */
+void op_push(lua_State *L, State *S, const OpDef *def) {
+  push(L, S, def, strchr(def->args, '*') ? l_op_multi : l_op_call);
+}
+
+/* core.stream.reading(fd) -> whether a task is in the direction of reads */
+static int l_op_reading(lua_State *L) {
+  State *S = state_get(L);
+  const Ring *r = S->task ? S->task->ring : S->ring;
+  const Fd *f = fd_test(L, 1);
+  lua_pushboolean(L, f && r && fd_lane_busy(f, r, LANE_IN));
+  return 1;
+}
+
+/*
+** core.stream: recv, read, send, write for streams.  One task at a time is
+** in each direction; another one gets EBUSY at once.
+*/
+static void open_stream(lua_State *L, State *S) {
+  static const struct { const char *name; lua_CFunction f; } rows[] = {
+    {"recv", l_op_in}, {"read", l_op_in},
+    {"send", l_op_out}, {"write", l_op_out}
+  };
+  lua_newtable(L);
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    push(L, S, op_def(rows[i].name), rows[i].f);
+    lua_setfield(L, -2, rows[i].name);
+  }
+  lua_pushlightuserdata(L, S);
+  lua_pushcclosure(L, l_op_reading, 1);
+  lua_setfield(L, -2, "reading");
+  lua_setfield(L, -2, "stream");
+}
+
+/* Names that are like the other ones. */
+static const char *const aliases[][2] = {
+  {"accept_multishot", "multishot_accept"},
+  {"accept_multishot_direct", "multishot_accept_direct"}
+};
+
+/* The table core.op: a function for each row. */
+void op_open(lua_State *L, State *S) {
+  lua_createtable(L, 0, (int)op_count + 1);
+  for (unsigned i = 0; i < op_count; i++) {
+    op_push(L, S, &op_defs[i]);
+    lua_setfield(L, -2, op_defs[i].name);
+  }
+  for (size_t i = 0; i < sizeof aliases / sizeof aliases[0]; i++) {
+    lua_getfield(L, -1, aliases[i][1]);
+    lua_setfield(L, -2, aliases[i][0]);
+  }
+  lua_pushlightuserdata(L, S);
+  lua_pushcclosure(L, l_op_supported, 1);
+  lua_setfield(L, -2, "supported");
+  lua_setfield(L, -2, "op");
+  open_stream(L, S);
+}
