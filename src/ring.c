@@ -153,11 +153,18 @@ int ring_wait(Ring *r, unsigned want, int64_t timeout) {
       return 0;
     rc = io_uring_submit_and_get_events(&r->uring);
   }
+  else if (timeout == FOREVER) {
+    /* one enter: with no timeout submit_and_wait_timeout repeats it after a
+       signal, and Ctrl-C would not be noticed */
+    if (io_uring_cq_ready(&r->uring) >= want &&
+        io_uring_sq_ready(&r->uring) == 0)
+      return 0;
+    rc = io_uring_submit_and_wait(&r->uring, want);
+  }
   else {
     ts.tv_sec = timeout / SECOND;
     ts.tv_nsec = timeout % SECOND;
-    rc = io_uring_submit_and_wait_timeout(&r->uring, &cqe, want,
-           timeout == FOREVER ? NULL : &ts, NULL);
+    rc = io_uring_submit_and_wait_timeout(&r->uring, &cqe, want, &ts, NULL);
   }
   rc = count_enter(r, rc, n);
   if (rc >= 0 || rc == -ETIME || rc == -EINTR || rc == -EAGAIN ||
