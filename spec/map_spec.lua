@@ -75,11 +75,110 @@ describe("resize_rings", function()
   it("is refused where it would not be safe", function()
     local ring <close> = assert(core.ring { entries = 8, clamp = true })
     if ring.flags & core.IORING_SETUP_NO_SQARRAY == 0 then
-      fails("EINVAL", "resize_rings: only a ring that was made with no_sqarray can be resized",
-        ring:resize_rings(16))
+      fails("EINVAL", "resize_rings: only a ring that was made with no_sqarray, " ..
+        "and has a descriptor, can be resized", ring:resize_rings(16))
     end
     local plain <close> = ring_with { entries = 8, no_sqarray = true }
     fails("EINVAL", "resize_rings: Invalid argument", plain:resize_rings(16))
+  end)
+end)
+
+-- A script's day on a ring: the raw layer, tasks, timers, overflow, closing.
+local function exercise(ring)
+  local r, w = op.pipe()
+  local _ <close> = helper.closing(r, w)
+  assert.equal(0, on(ring, op.nop))
+  local reader = ring:spawn(op.read, r, 10)
+  ring:step(0)
+  assert.equal(2, on(ring, op.write, w, "hi"))
+  assert.equal("hi", reader:join())
+  assert.is_true(on(ring, core.sleep, 0.01))
+  local total = 0
+  for i = 1, 30 do
+    local sqe = ring:get_sqe()
+    if not sqe then
+      assert(ring:submit())
+      sqe = ring:get_sqe()
+    end
+    sqe:prep_nop():set_data(i)
+  end
+  assert(ring:submit())
+  for _ = 1, 30 do total = total + assert(ring:wait_cqe(1)).data end
+  assert.equal(465, total)
+  assert.is_nil(ring:wait_cqe(0.01))
+  local tasks = {}
+  for i = 1, 40 do tasks[i] = ring:spawn(op.nop) end
+  for i = 1, 40 do assert.equal(0, tasks[i]:join()) end
+  assert(helper.idle(ring))
+  ring:spawn(op.read, r, 10) -- in flight when the ring is closed
+  ring:step(0)
+end
+
+describe("a ring in memory of its own", function()
+  local flags = { {}, { no_sqarray = true }, { sqe128 = true, cqe32 = true },
+    { cq_entries = 16 }, { defer_taskrun = true, single_issuer = true, taskrun_flag = true },
+    { sqpoll = true, sq_thread_idle = 10 } }
+
+  local function with(options)
+    options.entries, options.no_mmap = 8, true
+    return options
+  end
+
+  for i = 1, #flags do
+    it(("works like any other (%d)"):format(i), function()
+      local ring <close> = ring_with(with(flags[i]))
+      exercise(ring)
+    end)
+
+    it(("works without a descriptor (%d)"):format(i), function()
+      local options = with(flags[i])
+      options.registered_fd_only = true
+      local ring <close> = ring_with(options)
+      assert.has_error(function() ring:fileno() end, "ring has no descriptor")
+      assert.equal(0, ring:enter(0, 0, core.IORING_ENTER_GETEVENTS))
+      assert.is_true(ring:register_files_sparse(2))
+      local fd = on(ring, op.open_direct, "/dev/zero", core.O_RDONLY)
+      assert.equal("\0", on(ring, op.read, fd, 1, 0))
+      exercise(ring)
+      options.registered_fd_only = nil
+    end)
+  end
+
+  it("can be large", function()
+    local ring <close> = ring_with { entries = 4096, cq_entries = 16384, no_mmap = true }
+    for _ = 1, 4096 do ring:get_sqe():prep_nop() end
+    assert.equal(4096, ring:submit())
+    for _ = 1, 4096 do assert.equal(0, ring:wait_cqe(1).res) end
+  end)
+
+  it("gives everything back", function()
+    for _ = 1, 50 do -- a thread has 16 places for registered rings
+      local ring <close> = ring_with { entries = 8, no_mmap = true, registered_fd_only = true }
+      assert.equal(0, on(ring, op.nop))
+    end
+  end)
+
+  it("is refused what makes no sense", function()
+    fails("EINVAL", "io_uring_setup: Invalid argument",
+      core.ring { entries = 8, registered_fd_only = true })
+    fails("EINVAL", "io_uring_setup: Invalid argument",
+      core.ring { entries = 100000, no_mmap = true })
+  end)
+end)
+
+describe("close_ring_fd", function()
+  it("leaves a ring that is registered", function()
+    for _ = 1, 20 do
+      local ring <close> = assert(core.ring { entries = 8, clamp = true })
+      fails("EINVAL", "close_ring_fd: Invalid argument", ring:close_ring_fd())
+      assert.is_true(ring:register_ring_fd())
+      local fd = ring:fileno()
+      assert.is_true(ring:close_ring_fd())
+      assert.is_nil(helper.process.descriptors()[fd])
+      fails("EINVAL", "close_ring_fd: Invalid argument", ring:close_ring_fd())
+      assert.is_true(ring:register_files_sparse(1))
+      exercise(ring)
+    end
   end)
 end)
 

@@ -80,6 +80,8 @@ enum {
 
 /* flags of rings; 2.3 has those up to bit 13 */
 enum {
+  U_SETUP_NO_MMAP = 1 << 14,         /* 6.5 */
+  U_SETUP_REGISTERED_FD_ONLY = 1 << 15, /* 6.5; with NO_MMAP */
   U_SETUP_NO_SQARRAY = 1 << 16,      /* 6.6 */
   U_SETUP_CQE_MIXED = 1 << 18,       /* 6.18 */
   U_SETUP_SQE_MIXED = 1 << 19,       /* 6.19 */
@@ -88,6 +90,7 @@ enum {
 
 /* flags */
 enum {
+  U_FEAT_REG_REG_RING = 1 << 13,     /* 6.3 */
   U_CQE_F_SKIP = 1 << 5,             /* 6.18 */
   U_CQE_F_32 = 1 << 15,              /* 6.18 */
   U_CLONE_SRC_REGISTERED = 1,        /* 6.12 */
@@ -466,6 +469,52 @@ static inline unsigned compat_flush_sq(struct io_uring *ring) {
     io_uring_smp_store_release(sq->ktail, sq->sqe_tail);
   }
   return sq->sqe_tail - io_uring_smp_load_acquire(sq->khead);
+}
+
+/* Memory for the queues and the entries, of a ring with NO_MMAP. */
+static inline void compat_set_memory(struct io_uring_params *p, void *queues,
+                                     void *sqes) {
+  uint64_t address = (uint64_t)(uintptr_t)sqes;
+  memcpy((char *)p + 72, &address, sizeof address);   /* sq_off.user_addr */
+  address = (uint64_t)(uintptr_t)queues;
+  memcpy((char *)p + 112, &address, sizeof address);  /* cq_off.user_addr */
+}
+
+/* What io_uring_queue_mmap does when it has mapped that memory. */
+static inline void compat_set_queues(struct io_uring *ring,
+                                     const struct io_uring_params *p,
+                                     void *queues, void *sqes, size_t size) {
+  struct io_uring_sq *sq = &ring->sq;
+  struct io_uring_cq *cq = &ring->cq;
+  char *base = queues;
+  sq->khead = (unsigned *)(void *)(base + p->sq_off.head);
+  sq->ktail = (unsigned *)(void *)(base + p->sq_off.tail);
+  sq->kring_mask = (unsigned *)(void *)(base + p->sq_off.ring_mask);
+  sq->kring_entries = (unsigned *)(void *)(base + p->sq_off.ring_entries);
+  sq->kflags = (unsigned *)(void *)(base + p->sq_off.flags);
+  sq->kdropped = (unsigned *)(void *)(base + p->sq_off.dropped);
+  if (!(p->flags & U_SETUP_NO_SQARRAY)) {
+    sq->array = (unsigned *)(void *)(base + p->sq_off.array);
+    for (unsigned i = 0; i < p->sq_entries; i++)
+      sq->array[i] = i;
+  }
+  sq->sqes = sqes;
+  sq->ring_ptr = queues;
+  sq->ring_sz = size;
+  sq->ring_mask = *sq->kring_mask;
+  sq->ring_entries = *sq->kring_entries;
+  cq->khead = (unsigned *)(void *)(base + p->cq_off.head);
+  cq->ktail = (unsigned *)(void *)(base + p->cq_off.tail);
+  cq->kring_mask = (unsigned *)(void *)(base + p->cq_off.ring_mask);
+  cq->kring_entries = (unsigned *)(void *)(base + p->cq_off.ring_entries);
+  cq->koverflow = (unsigned *)(void *)(base + p->cq_off.overflow);
+  cq->cqes = (struct io_uring_cqe *)(void *)(base + p->cq_off.cqes);
+  if (p->cq_off.flags)
+    cq->kflags = (unsigned *)(void *)(base + p->cq_off.flags);
+  cq->ring_ptr = queues;
+  cq->ring_sz = size;
+  cq->ring_mask = *cq->kring_mask;
+  cq->ring_entries = *cq->kring_entries;
 }
 
 #endif

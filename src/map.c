@@ -8,9 +8,12 @@
 ** it are called here.  And a ring that changes its size, which only such a
 ** ring can: the kernel does not say where the array of another is.
 **
-** Not here: NO_MMAP and REGISTERED_FD_ONLY (liburing would unmap, and enter,
-** what is not there), SQE_MIXED (6.19) and SQ_REWIND (7.0), which change
-** what an entry's place is.
+** A ring in memory of its own (no_mmap), and one without a descriptor
+** (registered_fd_only), which is entered by a place in a table of the thread:
+** liburing 2.3 knows neither, so it must not submit, wait or exit for them.
+**
+** Not here: SQE_MIXED (6.19) and SQ_REWIND (7.0), which change what an
+** entry's place is.
 */
 
 #include <errno.h>
@@ -19,9 +22,143 @@
 
 #include "uring.h"
 
+#define MAX_ENTRIES 32768u  /* IORING_MAX_ENTRIES */
+#define PAGE 4096u
+
+/* ---- memory of its own -------------------------------------------------- */
+
+static size_t power_of_2(size_t n) {
+  size_t p = 1;
+  while (p < n)
+    p *= 2;
+  return p;
+}
+
+static void *map(size_t size) {
+  return mmap(NULL, size, PROT_READ | PROT_WRITE,
+              MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+}
+
+/* The bytes of the queues: their header, completions, indices. */
+static size_t queues_size(size_t sq, const struct io_uring_params *p) {
+  size_t cq = p->flags & IORING_SETUP_CQSIZE ? power_of_2(p->cq_entries)
+                                             : 2 * sq;
+  size_t cqe = sizeof(struct io_uring_cqe) <<
+               !!(p->flags & IORING_SETUP_CQE32);
+  return (2 * PAGE + cq * cqe + sq * sizeof(unsigned)) & ~(size_t)(PAGE - 1);
+}
+
+/* Forget the memory of a ring that was not made, or is closed. */
+static void free_memory(struct io_uring *u, size_t sqes_size) {
+  munmap(u->sq.sqes, sqes_size);
+  munmap(u->sq.ring_ptr, u->sq.ring_sz);
+}
+
+static int init_memory(Ring *r, unsigned entries, struct io_uring_params *p) {
+  size_t sq = power_of_2(entries), size, sqes_size;
+  struct io_uring *u = &r->uring;
+  void *queues, *sqes;
+  int fd;
+  if (entries > MAX_ENTRIES || p->cq_entries > 2 * MAX_ENTRIES)
+    return -EINVAL;
+  size = queues_size(sq, p);
+  sqes_size = (sq * sizeof(struct io_uring_sqe) <<
+               !!(p->flags & IORING_SETUP_SQE128)) + PAGE - 1;
+  sqes_size &= ~(size_t)(PAGE - 1);
+  queues = map(size);
+  if (queues == MAP_FAILED)
+    return -ENOMEM;
+  sqes = map(sqes_size);
+  if (sqes == MAP_FAILED) {
+    munmap(queues, size);
+    return -ENOMEM;
+  }
+  memset(u, 0, sizeof *u);
+  u->sq.sqes = sqes;
+  u->sq.ring_ptr = queues;
+  u->sq.ring_sz = size;
+  compat_set_memory(p, queues, sqes);
+  fd = io_uring_setup(entries, p);
+  if (fd < 0) {
+    free_memory(u, sqes_size);
+    return fd;
+  }
+  compat_set_queues(u, p, queues, sqes, size);
+  u->flags = p->flags;
+  u->features = p->features;
+  r->own_memory = true;
+  r->sqes_size = sqes_size;
+  r->registered = (p->flags & U_SETUP_REGISTERED_FD_ONLY) != 0;
+  u->ring_fd = r->registered ? -1 : fd;
+  u->enter_ring_fd = fd;
+  return 0;
+}
+
+/*
+** Submit, wait for 'want' completions, at most 'timeout' ns: for a ring that
+** liburing cannot enter.  The number of entries, or a negative errno.
+*/
+int map_enter(Ring *r, unsigned want, int64_t timeout, bool events) {
+  struct compat_enter_arg arg;
+  struct __kernel_timespec ts;
+  unsigned n = compat_flush_sq(&r->uring), flags = 0;
+  memset(&arg, 0, sizeof arg);
+  if (r->registered)
+    flags |= IORING_ENTER_REGISTERED_RING;
+  if (events)
+    flags |= IORING_ENTER_GETEVENTS;
+  if (r->uring.flags & IORING_SETUP_SQPOLL) {
+    if (IO_URING_READ_ONCE(*r->uring.sq.kflags) & IORING_SQ_NEED_WAKEUP)
+      flags |= IORING_ENTER_SQ_WAKEUP;
+    if (io_uring_sq_space_left(&r->uring) == 0)
+      flags |= IORING_ENTER_SQ_WAIT;
+  }
+  if (want == 0 || timeout == FOREVER)
+    return io_uring_enter2((unsigned)r->uring.enter_ring_fd, n, want, flags,
+                           NULL, 0);
+  ts.tv_sec = timeout / SECOND;
+  ts.tv_nsec = timeout % SECOND;
+  arg.ts = (uint64_t)(uintptr_t)&ts;
+  return io_uring_enter2((unsigned)r->uring.enter_ring_fd, n, want,
+                         flags | IORING_ENTER_EXT_ARG, (void *)&arg,
+                         sizeof arg);
+}
+
+/* Has the ring no descriptor, and liburing does not know? */
+bool map_unknown(const Ring *r) {
+  return (r->uring.flags & U_SETUP_REGISTERED_FD_ONLY) != 0;
+}
+
+/* Give the ring's place in the thread's table back. */
+static void unregister(Ring *r) {
+  struct io_uring_rsrc_update u;
+  memset(&u, 0, sizeof u);
+  u.offset = (unsigned)r->uring.enter_ring_fd;
+  reg_call(r, IORING_UNREGISTER_RING_FDS, &u, 1);
+}
+
+/* io_uring_queue_exit */
+void map_exit(Ring *r) {
+  if (r->uring.ring_fd < 0)
+    unregister(r);
+  if (!r->own_memory) {
+    io_uring_queue_exit(&r->uring);
+    return;
+  }
+  if (r->registered && r->uring.ring_fd >= 0)
+    io_uring_unregister_ring_fd(&r->uring);
+  if (r->uring.ring_fd >= 0)
+    close(r->uring.ring_fd);
+  free_memory(&r->uring, r->sqes_size);
+}
+
+/* ---- no array of indices ------------------------------------------------ */
+
 /* io_uring_queue_init_params, for every flag that a ring here may have. */
 int map_init(Ring *r, unsigned entries, struct io_uring_params *p) {
   int fd, rc;
+  if (p->flags & (U_SETUP_NO_MMAP | U_SETUP_REGISTERED_FD_ONLY))
+    return init_memory(r, entries, p);
   if (!(p->flags & U_SETUP_NO_SQARRAY))
     return io_uring_queue_init_params(entries, &r->uring, p);
   fd = io_uring_setup(entries, p);
@@ -85,10 +222,11 @@ static int l_resize_rings(lua_State *L) {
   unsigned sq = (unsigned)args_int(L, 2, 1, MAX_U32);
   unsigned cq = (unsigned)args_optint(L, 3, 0, 1, MAX_U32);
   int rc;
-  if (!(r->uring.flags & U_SETUP_NO_SQARRAY) || r->uring.ring_fd < 0) {
+  if (!(r->uring.flags & U_SETUP_NO_SQARRAY) || r->uring.ring_fd < 0 ||
+      r->own_memory) {
     luaL_pushfail(L);
     lua_pushliteral(L, "resize_rings: only a ring that was made with "
-                       "no_sqarray can be resized");
+      "no_sqarray, and has a descriptor, can be resized");
     lua_pushinteger(L, EINVAL);
     return 3;
   }
@@ -100,7 +238,25 @@ static int l_resize_rings(lua_State *L) {
   return reg_result(L, rc, "resize_rings", U_REGISTER_RESIZE_RINGS);
 }
 
+/*
+** ring:close_ring_fd() -> true
+** After register_ring_fd the descriptor itself is not needed any more: it is
+** closed, and its number free.  6.3
+*/
+static int l_close_ring_fd(lua_State *L) {
+  Ring *r = ring_check(L, 1);
+  if (!r->registered || r->uring.ring_fd < 0)
+    return err_fail(L, EINVAL, "close_ring_fd", NULL);
+  if (!(r->uring.features & U_FEAT_REG_REG_RING))
+    return err_fail(L, EOPNOTSUPP, "close_ring_fd", NULL);
+  close(r->uring.ring_fd);
+  r->uring.ring_fd = -1;
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
 static const luaL_Reg methods[] = {
+  {"close_ring_fd", l_close_ring_fd},
   {"resize_rings", l_resize_rings},
   {NULL, NULL}
 };

@@ -19,6 +19,8 @@
 
 #include "uring.h"
 
+#define MAX_WAITS 1000  /* for room in the queue of SQPOLL */
+
 /* An entry that found the submission queue full. */
 typedef struct Backlog {
   Link link;
@@ -57,12 +59,28 @@ static unsigned new_entries(const Ring *r) {
   return r->uring.sq.sqe_tail - r->uring.sq.sqe_head;
 }
 
+/*
+** Until the kernel's thread has taken an entry off a full queue.  The call
+** returns early when a completion interrupts it; hence the loop.
+*/
+static void wait_for_room(Ring *r) {
+  int rc = 0;
+  for (int i = 0; i < MAX_WAITS && rc >= 0; i++) {
+    if (io_uring_sq_space_left(&r->uring) > 0)
+      return;
+    rc = map_unknown(r) ? map_enter(r, 0, 0, false)
+                        : io_uring_sqring_wait(&r->uring);
+  }
+}
+
 /* Hand the queue to the kernel; how many entries, or a negative errno. */
 int ring_submit(Ring *r) {
   unsigned n = new_entries(r);
-  int rc = count_enter(r, io_uring_submit(&r->uring), n);
+  int rc = map_unknown(r) ? map_enter(r, 0, 0, false)
+                          : io_uring_submit(&r->uring);
+  rc = count_enter(r, rc, n);
   if (rc >= 0 && (r->uring.flags & IORING_SETUP_SQPOLL))
-    io_uring_sqring_wait(&r->uring);
+    wait_for_room(r);
   return rc;
 }
 
@@ -151,8 +169,11 @@ int ring_wait(Ring *r, unsigned want, int64_t timeout) {
   if (want == 0 || timeout <= 0) {
     if (io_uring_sq_ready(&r->uring) == 0 && !needs_enter(r))
       return 0;
-    rc = io_uring_submit_and_get_events(&r->uring);
+    rc = map_unknown(r) ? map_enter(r, 0, 0, true)
+                        : io_uring_submit_and_get_events(&r->uring);
   }
+  else if (map_unknown(r))
+    rc = map_enter(r, want, timeout, true);
   else if (timeout == FOREVER) {
     /* one enter: with no timeout submit_and_wait_timeout repeats it after a
        signal, and Ctrl-C would not be noticed */
@@ -346,7 +367,7 @@ void ring_close(lua_State *L, int index, int64_t patience) {
   if (r->active > 0)
     leak(L, r);  /* may still use provided buffers, too */
   release_results(L, r);
-  io_uring_queue_exit(&r->uring);
+  map_exit(r);
   free_tables(L, r);
 }
 /* Raise unless the ring is open and this process's own. */

@@ -162,15 +162,17 @@ static int l_ring_cq_has_overflow(lua_State *L) {
 
 /* ring:fileno() -> descriptor, readable when there are completions */
 static int l_ring_fileno(lua_State *L) {
-  lua_pushinteger(L, ring_check(L, 1)->uring.ring_fd);
+  Ring *r = ring_check(L, 1);
+  if (r->uring.ring_fd < 0)
+    return luaL_error(L, "ring has no descriptor");
+  lua_pushinteger(L, r->uring.ring_fd);
   return 1;
 }
 
 /* ring:enable_rings() -> true | nil, message, errno; 5.10 */
 static int l_ring_enable_rings(lua_State *L) {
   Ring *r = ring_check(L, 1);
-  int rc = io_uring_register((unsigned)r->uring.ring_fd,
-                             IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+  int rc = reg_call(r, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
   if (rc < 0)
     return err_fail(L, -rc, "enable_rings", NULL);
   r->disabled = false;

@@ -25,7 +25,8 @@ static const struct {
   {"coop_taskrun", 1u << 8}, {"taskrun_flag", 1u << 9},
   {"sqe128", 1u << 10}, {"cqe32", 1u << 11},
   {"single_issuer", 1u << 12}, {"defer_taskrun", 1u << 13},
-  {"no_sqarray", U_SETUP_NO_SQARRAY}, {"hybrid_iopoll", 1u << 17},
+  {"no_mmap", U_SETUP_NO_MMAP},
+  {"registered_fd_only", U_SETUP_REGISTERED_FD_ONLY}, {"no_sqarray", U_SETUP_NO_SQARRAY}, {"hybrid_iopoll", 1u << 17},
   {"cqe_mixed", U_SETUP_CQE_MIXED}, {"sqe_mixed", U_SETUP_SQE_MIXED},
   {"sq_rewind", U_SETUP_SQ_REWIND}
 };
@@ -198,7 +199,8 @@ static int ring_new(lua_State *L, State *S, const Options *o) {
   r->sqe_size = sizeof(struct io_uring_sqe) <<
                 !!(r->uring.flags & IORING_SETUP_SQE128);
   r->now = sched_clock();
-  r->probe = io_uring_get_probe_ring(&r->uring);
+  r->probe = map_unknown(r) ? io_uring_get_probe()
+                            : io_uring_get_probe_ring(&r->uring);
   return 1;
 }
 

@@ -714,6 +714,8 @@ struct Ring {
   bool open;
   bool busy;           /* inside a turn */
   bool registered;     /* its descriptor is, by register_ring_fd */
+  bool own_memory;     /* of its queues, which liburing does not know */
+  size_t sqes_size;    /* bytes of that for entries */
   bool disabled;       /* made with r_disabled, and not enabled since */
   unsigned pins;       /* awaits in place: not to be closed under them */
   unsigned fork_count; /* of the process it was made in */
@@ -774,6 +776,9 @@ void enter_open(lua_State *L, State *S);
 /* ---- map.c ------------------------------------------------------------ */
 
 int map_init(Ring *r, unsigned entries, struct io_uring_params *p);
+bool map_unknown(const Ring *r);
+int map_enter(Ring *r, unsigned want, int64_t timeout, bool events);
+void map_exit(Ring *r);
 void map_open(lua_State *L, State *S);
 
 /* ---- sched.c ---------------------------------------------------------- */
