@@ -29,6 +29,9 @@ LUA_CFLAGS := $(strip $(shell $(PKG_CONFIG) --cflags lua5.4 2>/dev/null || \
                               echo -I/usr/include/lua5.4))
 endif
 
+# A program that embeds Lua needs the library, too; modules do not.
+LUA_LIBS = $(shell $(PKG_CONFIG) --libs lua5.4 2>/dev/null || echo -llua5.4)
+
 ifdef LIBURING_DIR
 LIBURING_INCDIR ?= $(LIBURING_DIR)/include
 LIBURING_LIBDIR ?= $(LIBURING_DIR)/lib
@@ -79,7 +82,7 @@ DEPS = @LUA='$(LUA)' PKG_CONFIG='$(PKG_CONFIG)' .ci/deps
 SUBMAKE = +@$(MAKE) --no-print-directory
 
 .PHONY: all programs support deps demo test check lint symbols rock format asan \
-        valgrind gc matrix bench install uninstall clean env help FORCE
+        valgrind gc oom matrix bench install uninstall clean env help FORCE
 .DELETE_ON_ERROR:
 
 all: $(CORE) ## build build/uring/core.so (the default)
@@ -197,6 +200,19 @@ gc: ## the specs with a full collection at every resume
 	$(DEPS) build test
 	$(SUBMAKE) all support
 	@$(call in_tree,$(BUILD)) $(call scale,0.25) URING_GC_TORTURE=1 $(BUSTED)
+
+oom: ## fail every allocation of some scripts once: nothing may leak
+	$(DEPS) build
+	$(SUBMAKE) all $(BUILD)/oom
+	@$(call in_tree,$(BUILD)) $(BUILD)/oom spec/oom/load.lua 7
+	@$(call in_tree,$(BUILD)) $(BUILD)/oom spec/oom/core.lua
+	@$(call in_tree,$(BUILD)) $(BUILD)/oom spec/oom/friendly.lua
+
+# It replaces the C library's allocator for the module as well: -rdynamic.
+$(BUILD)/oom: spec/oom/oom.c
+	@mkdir -p $(@D)
+	$(CC) $(OWN_CPPFLAGS) $(CPPFLAGS) -std=gnu11 -O1 -g -Wall -Wextra \
+	  $(CFLAGS) -rdynamic -o $@ $< $(LUA_LIBS)
 
 matrix: ## build and test with the liburing of newer Debian releases
 	$(DEPS) build test

@@ -143,9 +143,17 @@ end
 
 -- The C half calls this with each task that has ended.
 local function task_ended(task, scope, failed)
+  while scope and scope.host == task do    -- it died before it could leave
+    scope.ended = true
+    interrupt(scope, M.cancelled)
+    if scope.parent then scope.parent.inner[scope] = nil end
+    scope = scope.parent
+  end
   if scope then
     scope.members[task] = nil
     scope.live = scope.live - 1
+    -- first of all: what follows may fail for want of memory
+    if scope.live == 0 and scope.waiting then scope.host:wake() end
   end
   if failed and not task:observed() then
     local _, value = pcall(task.join, task)
@@ -163,7 +171,6 @@ local function task_ended(task, scope, failed)
       error(value, 0)
     end
   end
-  if scope and scope.live == 0 and scope.waiting then scope.host:wake() end
 end
 
 local function task_cancel(task, reason)
