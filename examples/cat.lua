@@ -8,27 +8,30 @@ local function report(message)
   io.stderr:write("cat: ", tostring(message), "\n")
 end
 
--- Copy everything from one descriptor to another.
-local function copy(from, to, name)
+-- The message about a descriptor, with its name.
+local function named(message, name)
+  return (message:gsub("fd %d+", function() return name end))
+end
+
+-- Copy everything from one descriptor to the standard output.
+local function copy(from, name)
   while true do
     local data, message = uring.op.read(from, 65536)
     if data == "" then return true end
-    if not data then
-      return nil, (message:gsub("^read fd %d+", name))
-    end
+    if not data then return nil, named(message, name) end
     while #data > 0 do
-      local n, why = uring.op.write(to, data)
-      if not n then return nil, why end
+      local n, why = uring.op.write(1, data)
+      if not n then error({message = named(why, "standard output")}, 0) end
       data = data:sub(n + 1)
     end
   end
 end
 
 local function cat(path)
-  if path == "-" then return copy(0, 1, "standard input") end
+  if path == "-" then return copy(0, "standard input") end
   local file <close>, message = uring.open(path)
   if not file then return nil, message end
-  return copy(file, 1, path)
+  return copy(file, path)
 end
 
 local ok, result = pcall(uring.run, function()
@@ -42,5 +45,5 @@ local ok, result = pcall(uring.run, function()
   end
   return all_good
 end)
-if not ok then report(result) end
+if not ok then report(type(result) == "table" and result.message or result) end
 os.exit(ok and result, true)

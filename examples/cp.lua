@@ -24,8 +24,7 @@ local function copy(source, target, size)
     while offset < stop do             -- a read may be short
       local n = check(source:pread(buffer, offset))
       if n == 0 then return end
-      check(target:pwrite(n == #buffer and buffer or buffer:string(1, n),
-                          offset))
+      check(target:pwrite(n == #buffer and buffer or buffer:string(1, n), offset))
       offset, done = offset + n, done + n
       if tty then progress(done, size) end
     end
@@ -43,7 +42,11 @@ local function copy(source, target, size)
     end
   end)
   if size > 0 then source:seek("set", size) target:seek("set", size) end
-  for data in source:lines(CHUNK) do check(target:write(data)) end
+  repeat
+    local data, message = source:read(CHUNK)
+    check(data or not message, message)
+    check(target:write(data or ""))
+  until not data
 end
 
 local function cp(from, to)
@@ -71,7 +74,6 @@ if #arg ~= 2 then
 end
 local ok, problem = pcall(uring.run, cp, arg[1], arg[2])
 if not ok then
-  local message = type(problem) == "table" and problem.message or problem
-  io.stderr:write("cp: ", tostring(message), "\n")
+  io.stderr:write("cp: ", tostring(type(problem) == "table" and problem.message or problem), "\n")
 end
 os.exit(ok, true)

@@ -260,7 +260,9 @@ do
   end
 end
 
+-- For the shell.
 local function quote(s) return "'" .. s:gsub("'", [['\'']]) .. "'" end
+helper.quote = quote
 
 -- Run a command line; its output (both streams) and exit status.
 function helper.shell(command)
@@ -270,13 +272,18 @@ function helper.shell(command)
   return output, how == "exit" and code or 128 + code
 end
 
--- Run a script in a Lua of its own, under the same checker as this one; its
--- output and exit status.  'before' is a command that runs the command.
+-- The command that runs a Lua file with arguments, under the same checker as
+-- this one.  'before' is a command that runs a command.
+function helper.command(file, before)
+  return ("exec %s %s %s %s"):format(before or "", os.getenv "URING_SPEC_RUNNER" or "",
+    quote(interpreter), file)
+end
+
+-- Run a script in a Lua of its own; its output and exit status.
 function helper.script(text, before)
   local path = os.tmpname()
   helper.write_file(path, text)
-  local output, status = helper.shell(("exec %s %s %s %s"):format(before or "",
-    os.getenv "URING_SPEC_RUNNER" or "", quote(interpreter), path))
+  local output, status = helper.shell(helper.command(path, before))
   os.remove(path)
   return output, status
 end
