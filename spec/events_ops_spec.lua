@@ -192,6 +192,33 @@ describe("an sqe", function()
     assert.equal("data", buffer:string())
   end)
 
+  helper.main_it("that closes a descriptor ends its object", function()
+    local ring <close> = assert(core.ring())
+    local fd = assert(op.open("/dev/null", core.O_RDONLY))
+    local number = fd:fileno()
+    ring:get_sqe():prep_close(fd)
+    assert.is_false(fd:isopen())
+    raises("being closed", function() ring:get_sqe():prep_read(fd, core.buffer(1)) end)
+    assert.equal(2, ring:submit()) -- the other one is a NOP
+    for _ = 1, 2 do assert.equal(0, ring:wait_cqe(1).res) end
+    assert.is_nil(helper.process.descriptors()[number])
+    local other <close> = assert(op.open("/dev/null", core.O_RDONLY))
+    assert.equal(number, other:fileno())
+    assert.is_true(fd:close()) -- and not the new owner of the number
+    assert.is_truthy(helper.process.descriptors()[number])
+  end)
+
+  helper.main_it("that was to close a descriptor, and was not submitted, closes it", function()
+    local fd = assert(op.open("/dev/null", core.O_RDONLY))
+    local number = fd:fileno()
+    do
+      local ring <close> = assert(core.ring())
+      ring:get_sqe():prep_close(fd)
+    end
+    assert.is_nil(helper.process.descriptors()[number])
+    assert.is_false(fd:isopen())
+  end)
+
   helper.main_it("of a broken link is cancelled", function()
     local ring <close> = assert(core.ring())
     ring:get_sqe():prep_read(999, core.buffer(1)):set_flags(core.IOSQE_IO_LINK):set_data(1)

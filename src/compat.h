@@ -91,6 +91,8 @@ enum {
 /* flags */
 enum {
   U_FEAT_REG_REG_RING = 1 << 13,     /* 6.3 */
+  U_FEAT_NO_IOWAIT = 1 << 17,        /* 6.15 */
+  U_ENTER_NO_IOWAIT = 1 << 7,        /* 6.15 */
   U_CQE_F_SKIP = 1 << 5,             /* 6.18 */
   U_CQE_F_32 = 1 << 15,              /* 6.18 */
   U_CLONE_SRC_REGISTERED = 1,        /* 6.12 */

@@ -107,6 +107,8 @@ int map_enter(Ring *r, unsigned want, int64_t timeout, bool events) {
     flags |= IORING_ENTER_REGISTERED_RING;
   if (events)
     flags |= IORING_ENTER_GETEVENTS;
+  if (r->no_iowait)
+    flags |= U_ENTER_NO_IOWAIT;
   if (r->uring.flags & IORING_SETUP_SQPOLL) {
     if (IO_URING_READ_ONCE(*r->uring.sq.kflags) & IORING_SQ_NEED_WAKEUP)
       flags |= IORING_ENTER_SQ_WAKEUP;
@@ -124,9 +126,9 @@ int map_enter(Ring *r, unsigned want, int64_t timeout, bool events) {
                          sizeof arg);
 }
 
-/* Has the ring no descriptor, and liburing does not know? */
-bool map_unknown(const Ring *r) {
-  return (r->uring.flags & U_SETUP_REGISTERED_FD_ONLY) != 0;
+/* Must the ring be entered by map_enter, because liburing cannot? */
+bool map_by_hand(const Ring *r) {
+  return r->no_iowait || (r->uring.flags & U_SETUP_REGISTERED_FD_ONLY) != 0;
 }
 
 /* Give the ring's place in the thread's table back. */
@@ -255,9 +257,25 @@ static int l_close_ring_fd(lua_State *L) {
   return 1;
 }
 
+/*
+** ring:set_iowait(boolean) -> true
+** Whether waiting counts as waiting for I/O, as it does at first: it raises
+** the processor's speed, and what top(1) shows.  6.15
+*/
+static int l_set_iowait(lua_State *L) {
+  Ring *r = ring_check(L, 1);
+  luaL_checktype(L, 2, LUA_TBOOLEAN);
+  if (!(r->uring.features & U_FEAT_NO_IOWAIT))
+    return err_fail(L, EOPNOTSUPP, "set_iowait", NULL);
+  r->no_iowait = !lua_toboolean(L, 2);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
 static const luaL_Reg methods[] = {
   {"close_ring_fd", l_close_ring_fd},
   {"resize_rings", l_resize_rings},
+  {"set_iowait", l_set_iowait},
   {NULL, NULL}
 };
 

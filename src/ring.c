@@ -68,7 +68,7 @@ static void wait_for_room(Ring *r) {
   for (int i = 0; i < MAX_WAITS && rc >= 0; i++) {
     if (io_uring_sq_space_left(&r->uring) > 0)
       return;
-    rc = map_unknown(r) ? map_enter(r, 0, 0, false)
+    rc = map_by_hand(r) ? map_enter(r, 0, 0, false)
                         : io_uring_sqring_wait(&r->uring);
   }
 }
@@ -76,7 +76,7 @@ static void wait_for_room(Ring *r) {
 /* Hand the queue to the kernel; how many entries, or a negative errno. */
 int ring_submit(Ring *r) {
   unsigned n = new_entries(r);
-  int rc = map_unknown(r) ? map_enter(r, 0, 0, false)
+  int rc = map_by_hand(r) ? map_enter(r, 0, 0, false)
                           : io_uring_submit(&r->uring);
   rc = count_enter(r, rc, n);
   if (rc >= 0 && (r->uring.flags & IORING_SETUP_SQPOLL))
@@ -169,10 +169,10 @@ int ring_wait(Ring *r, unsigned want, int64_t timeout) {
   if (want == 0 || timeout <= 0) {
     if (io_uring_sq_ready(&r->uring) == 0 && !needs_enter(r))
       return 0;
-    rc = map_unknown(r) ? map_enter(r, 0, 0, true)
+    rc = map_by_hand(r) ? map_enter(r, 0, 0, true)
                         : io_uring_submit_and_get_events(&r->uring);
   }
-  else if (map_unknown(r))
+  else if (map_by_hand(r))
     rc = map_enter(r, want, timeout, true);
   else if (timeout == FOREVER) {
     /* one enter: with no timeout submit_and_wait_timeout repeats it after a

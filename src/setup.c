@@ -199,7 +199,7 @@ static int ring_new(lua_State *L, State *S, const Options *o) {
   r->sqe_size = sizeof(struct io_uring_sqe) <<
                 !!(r->uring.flags & IORING_SETUP_SQE128);
   r->now = sched_clock();
-  r->probe = map_unknown(r) ? io_uring_get_probe()
+  r->probe = map_by_hand(r) ? io_uring_get_probe()
                             : io_uring_get_probe_ring(&r->uring);
   return 1;
 }

@@ -714,6 +714,7 @@ struct Ring {
   bool open;
   bool busy;           /* inside a turn */
   bool registered;     /* its descriptor is, by register_ring_fd */
+  bool no_iowait;      /* waits with IORING_ENTER_NO_IOWAIT */
   bool own_memory;     /* of its queues, which liburing does not know */
   size_t sqes_size;    /* bytes of that for entries */
   bool disabled;       /* made with r_disabled, and not enabled since */
@@ -776,7 +777,7 @@ void enter_open(lua_State *L, State *S);
 /* ---- map.c ------------------------------------------------------------ */
 
 int map_init(Ring *r, unsigned entries, struct io_uring_params *p);
-bool map_unknown(const Ring *r);
+bool map_by_hand(const Ring *r);
 int map_enter(Ring *r, unsigned want, int64_t timeout, bool events);
 void map_exit(Ring *r);
 void map_open(lua_State *L, State *S);
