@@ -222,6 +222,13 @@ static void read_bytes(lua_State *L, int arg, const Ring *r, Args *a) {
   a->tempsize = len;
 }
 
+/* What a NOP gives back: the result, and two numbers of a large cqe. */
+static void read_inject(lua_State *L, int arg, Args *a) {
+  a->count = (unsigned)args_optint(L, arg, 0, 0, MAX_U32);
+  a->offset = (uint64_t)args_optint(L, arg + 1, 0, 0, INT64_MAX);
+  a->flags2 = (unsigned)args_optint(L, arg + 2, 0, 0, MAX_U32);
+}
+
 /* A process by its number, or by a descriptor of one. */
 static int read_process(lua_State *L, int arg, Fd **own) {
   if (lua_type(L, arg) == LUA_TNUMBER)
@@ -371,6 +378,10 @@ void args_read(lua_State *L, const OpDef *def, int arg, Ring *r, bool raw,
       case 'g': read_word(L, arg, a); break;
       case 'J': a->fd = read_process(L, arg, &a->own[0]); break;
       case 'Z': read_bytes(L, arg, r, a); break;
+      case '9':
+        if (a->flags != 0)
+          read_inject(L, arg, a);
+        break;
       case '0': a->slot = U_SLOT_ALLOC; break;
       case '*': a->many = true; break;
       case '2': read_group(L, arg, raw, a); break;
