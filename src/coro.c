@@ -51,8 +51,9 @@ static int succeed(lua_State *L, lua_State *co, int n, int how) {
 /* The coroutine has failed: as coroutine.resume and wrap report it. */
 static int fail(lua_State *L, lua_State *co, int how) {
   if (how == RESUME) {
+    lua_xmove(co, L, 1);  /* perhaps the same stack */
     lua_pushboolean(L, 0);
-    lua_xmove(co, L, 1);
+    lua_insert(L, -2);
     return 2;
   }
   if (lua_status(co) != LUA_OK && lua_status(co) != LUA_YIELD) {
@@ -75,6 +76,29 @@ static lua_State *mine(lua_State *L, int how) {
   return lua_tothread(L, how == WRAP ? lua_upvalueindex(2) : 1);
 }
 
+/*
+** The task waits in the running coroutine: keep that alive, for a stranger
+** may close one of those that hold it [-0, +0].
+*/
+void coro_hold(lua_State *L, const Task *t) {
+  if (t->leaf == t->co)
+    return;
+  sched_push(L, t);
+  lua_pushthread(L);
+  lua_setiuservalue(L, -2, TASK_LEAF);
+  lua_pop(L, 1);
+}
+
+/* The task's innermost coroutine runs again: it needs no other hold. */
+static void arrive(lua_State *L, Task *t) {
+  t->nargs = 0;
+  t->inward = false;
+  sched_push(L, t);
+  lua_pushnil(L);
+  lua_setiuservalue(L, -2, TASK_LEAF);
+  lua_pop(L, 1);
+}
+
 /* The task goes on: pass it inward. */
 static int inwardk(lua_State *L, int status, lua_KContext how) {
   State *S = state_get(L);
@@ -87,11 +111,14 @@ static int inwardk(lua_State *L, int status, lua_KContext how) {
     return lua_yieldk(L, 0, how, inwardk);
   }
   nargs = co == t->leaf ? t->nargs : 0;
-  if (co == t->leaf) {
-    t->nargs = 0;
-    t->inward = false;
-  }
   set_waiting(L, S, co, false);
+  if (lua_status(co) != LUA_YIELD) {  /* a stranger has closed it */
+    lua_settop(co, 0);
+    nargs = 0;
+    arrive(L, t);
+  }
+  else if (co == t->leaf)
+    arrive(L, t);
   return go_on(L, t, co, nargs, (int)how, L);
 }
 
@@ -137,15 +164,10 @@ static int give(lua_State *L, lua_State *co, int first) {
   return n;
 }
 
-/* Why the coroutine cannot be resumed, or NULL. */
-static const char *refusal(lua_State *L, State *S, lua_State *co, int arg) {
-  if (co == L)
-    return "cannot resume non-suspended coroutine";
-  if (lua_status(co) == LUA_OK && lua_gettop(co) == 0)
-    return "cannot resume dead coroutine";
-  if (is_waiting(L, S, arg))
-    return "cannot resume a coroutine that waits for an operation";
-  return NULL;
+/* Why the coroutine cannot be resumed, where lua_resume would do it. */
+static const char *refusal(lua_State *L, State *S, int arg) {
+  return is_waiting(L, S, arg) ?
+    "cannot resume a coroutine that waits for an operation" : NULL;
 }
 
 /* coroutine.resume(co, ...) */
@@ -153,9 +175,9 @@ static int l_coro_resume(lua_State *L) {
   State *S = state_get(L);
   lua_State *co;
   const char *why;
-  luaL_checktype(L, 1, LUA_TTHREAD);
   co = lua_tothread(L, 1);
-  why = refusal(L, S, co, 1);
+  luaL_checktype(L, 1, LUA_TTHREAD);
+  why = refusal(L, S, 1);
   if (why != NULL) {
     lua_pushboolean(L, 0);
     lua_pushstring(L, why);
@@ -167,7 +189,7 @@ static int l_coro_resume(lua_State *L) {
 static int l_coro_call(lua_State *L) {
   State *S = state_get(L);
   lua_State *co = lua_tothread(L, lua_upvalueindex(2));
-  const char *why = refusal(L, S, co, lua_upvalueindex(2));
+  const char *why = refusal(L, S, lua_upvalueindex(2));
   if (why != NULL)
     return luaL_error(L, "%s", why);
   return enter(L, co, give(L, co, 1), WRAP);
@@ -185,16 +207,38 @@ static int l_coro_wrap(lua_State *L) {
   return 1;
 }
 
-/* core.coroutine.waits(co) -> whether it waits for an operation */
-static int l_coro_waits(lua_State *L) {
+/* Why the coroutine cannot be closed, or NULL. */
+static const char *unclosable(lua_State *L, State *S, lua_State *co) {
+  lua_Debug ar;
+  if (co == L)
+    return "running coroutine";
+  if (lua_status(co) == LUA_OK && lua_getstack(co, 0, &ar))
+    return "normal coroutine";
+  if (is_waiting(L, S, 1))
+    return "coroutine that waits for an operation";
+  return NULL;
+}
+
+/* coroutine.close(co) */
+static int l_coro_close(lua_State *L) {
+  lua_State *co = lua_tothread(L, 1);
+  const char *why;
   luaL_checktype(L, 1, LUA_TTHREAD);
-  lua_pushboolean(L, is_waiting(L, state_get(L), 1));
-  return 1;
+  why = unclosable(L, state_get(L), co);
+  if (why != NULL)
+    return luaL_error(L, "cannot close a %s", why);
+  if (compat_closethread(co, L) == LUA_OK) {
+    lua_pushboolean(L, 1);
+    return 1;
+  }
+  lua_pushboolean(L, 0);
+  lua_xmove(co, L, 1);
+  return 2;
 }
 
 static const luaL_Reg functions[] = {
+  {"close", l_coro_close},
   {"resume", l_coro_resume},
-  {"waits", l_coro_waits},
   {"wrap", l_coro_wrap},
   {NULL, NULL}
 };

@@ -96,6 +96,7 @@ int sched_park(lua_State *L, Task *t, WaitKind wait, int64_t until,
     if (!heap_push(&t->ring->timers, &t->timer))
       return luaL_error(L, "not enough memory");
   }
+  coro_hold(L, t);
   t->state = TASK_WAITING;
   t->wait = (uint8_t)wait;
   t->since = t->ring->now;
@@ -131,7 +132,8 @@ void sched_start(Task *t) {
 }
 
 /* The running task goes to the end of the queue; it yields next. */
-void sched_again(Task *t) {
+void sched_again(lua_State *L, Task *t) {
+  coro_hold(L, t);
   t->wait = WAIT_YIELD;
   t->woke = WOKE_NORMAL;
   make_ready(t);

@@ -817,8 +817,8 @@ struct Task {
 };
 
 enum {                 /* user values of a task */
-  TASK_CO = 1, TASK_OWNER, TASK_NAME, TASK_TRACE, TASK_CANCEL,
-  TASK_VALUES = TASK_CANCEL
+  TASK_CO = 1, TASK_OWNER, TASK_NAME, TASK_TRACE, TASK_CANCEL, TASK_LEAF,
+  TASK_VALUES = TASK_LEAF
 };
 
 int64_t sched_clock(void);
@@ -831,7 +831,7 @@ int sched_park(lua_State *L, Task *t, WaitKind wait, int64_t until,
                lua_KFunction k);
 void sched_wake(Task *t, WakeReason why);
 void sched_start(Task *t);
-void sched_again(Task *t);
+void sched_again(lua_State *L, Task *t);
 void sched_interrupt(Task *t);
 int sched_await(lua_State *L, State *S, Op *op);
 void sched_in_place(lua_State *L, State *S, Ring *r);
@@ -863,6 +863,7 @@ void inspect_open(lua_State *L, State *S);
 
 /* ---- coro.c ----------------------------------------------------------- */
 
+void coro_hold(lua_State *L, const Task *t);
 void coro_open(lua_State *L, State *S);
 
 /* ---- timer.c ---------------------------------------------------------- */

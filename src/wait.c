@@ -135,7 +135,7 @@ static int l_yield(lua_State *L) {
   if (r == NULL)
     return 3;
   if (self != NULL) {
-    sched_again(self);
+    sched_again(L, self);
     return lua_yieldk(L, 0, 0, sleepk);
   }
   if (S->task == NULL && !r->busy && sched_turn(L, r, 0) != LUA_OK)

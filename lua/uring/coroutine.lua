@@ -13,6 +13,7 @@ local library <const> = _G.coroutine   -- which install changes
 local original <const> = {}
 for name, f in pairs(library) do original[name] = f end
 
+-- What waits for an operation can be neither resumed nor closed by others.
 local M = {
   original = original,
   create = original.create,
@@ -20,18 +21,10 @@ local M = {
   running = original.running,
   status = original.status,
   yield = original.yield,
+  close = nested.close,
   resume = nested.resume,
   wrap = nested.wrap
 }
-
---- Close a coroutine, as coroutine.close; one that waits for an operation
---- cannot be closed.
-function M.close(co)
-  if type(co) == "thread" and nested.waits(co) then
-    error("cannot close a coroutine that waits for an operation", 2)
-  end
-  return original.close(co)
-end
 
 --- Put this library in place of the global one, whose functions stay in
 --- uring.coroutine.original.
