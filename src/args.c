@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "uring.h"
 
@@ -277,6 +278,21 @@ static void pad(lua_State *L, int arg, const char *kinds) {
     lua_settop(L, top);
 }
 
+/* Advice that leaves the memory usable; some takes it away, or poisons it. */
+static void check_advice(lua_State *L, int arg, unsigned advice) {
+  switch (advice) {
+    case MADV_NORMAL: case MADV_RANDOM: case MADV_SEQUENTIAL:
+    case MADV_WILLNEED: case MADV_DONTNEED: case MADV_FREE:
+    case MADV_HUGEPAGE: case MADV_NOHUGEPAGE: case MADV_MERGEABLE:
+    case MADV_UNMERGEABLE: case MADV_DONTDUMP: case MADV_DODUMP:
+    case MADV_COLD: case MADV_PAGEOUT: case MADV_POPULATE_READ:
+    case MADV_POPULATE_WRITE: case U_MADV_COLLAPSE:
+      break;
+    default:
+      luaL_argerror(L, arg, "this advice is not for memory that Lua uses");
+  }
+}
+
 /*
 ** Read the arguments of 'def' from stack index 'arg' on [-0, +?, e]: a list
 ** leaves a table on the stack.  In the raw layer memory to fill is always a
@@ -396,6 +412,8 @@ void args_read(lua_State *L, const OpDef *def, int arg, Ring *r, bool raw,
   }
   if (a->bufring)
     bufring_arg(L, a->bufring, r);
+  if (def->opcode == IORING_OP_MADVISE)
+    check_advice(L, arg - 1, a->flags);
 }
 
 /*

@@ -22,6 +22,8 @@
 #error "uring needs Lua 5.4"
 #endif
 
+#define U_MADV_COLLAPSE 25  /* 6.1; newer than Debian 12's headers */
+
 /* Lua 5.4.6 renamed lua_resetthread and gave it a second parameter. */
 #if LUA_VERSION_RELEASE_NUM >= 50406
 #define compat_closethread(co, from) lua_closethread(co, from)

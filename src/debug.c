@@ -110,25 +110,33 @@ static int l_debug_opened(lua_State *L) {
 
 /* ---- slow tasks --------------------------------------------------------- */
 
+/* Report a task, at index 1, that ran for the seconds at index 2. */
+static int l_debug_slow(lua_State *L) {
+  const Task *t = lua_touserdata(L, 1);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, t->ring->state->on_report);
+  luaL_tolstring(L, 1, NULL);
+  luaL_traceback(L, t->leaf ? t->leaf : t->co, NULL, 0);
+  lua_pushfstring(L, "%s ran for %f s without waiting\n%s",
+                  lua_tostring(L, -2), lua_tonumber(L, 2),
+                  lua_tostring(L, -1));
+  lua_replace(L, -3);
+  lua_pop(L, 1);
+  lua_call(L, 1, 0);
+  return 0;
+}
+
 /*
 ** The task has run from 'since' until now without waiting: report it when
 ** that was long [-0, +0].  An error of the report itself is dropped.
 */
 void debug_ran(lua_State *L, State *S, const Task *t, int64_t since) {
   int64_t span = sched_clock() - since;
-  if (span < SLOW || S->on_report == LUA_NOREF)
+  if (span < SLOW || S->on_report == LUA_NOREF || t->ring == NULL)
     return;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, S->on_report);
+  lua_pushcfunction(L, l_debug_slow);
   sched_push(L, t);
-  luaL_tolstring(L, -1, NULL);
-  lua_remove(L, -2);
-  luaL_traceback(L, t->leaf ? t->leaf : t->co, NULL, 0);
-  lua_pushfstring(L, "%s ran for %f s without waiting\n%s",
-                  lua_tostring(L, -2), (lua_Number)span / 1e9,
-                  lua_tostring(L, -1));
-  lua_replace(L, -3);
-  lua_pop(L, 1);
-  if (lua_pcall(L, 1, 0, 0) != LUA_OK)
+  lua_pushnumber(L, (lua_Number)span / 1e9);
+  if (lua_pcall(L, 2, 0, 0) != LUA_OK)
     lua_pop(L, 1);
 }
 

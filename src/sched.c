@@ -420,20 +420,22 @@ static bool stuck(const Ring *r) {
   return link_alone(&r->ready) && r->timers.count == 0 && r->active == 0;
 }
 
-static int turn(lua_State *L, Ring *r, int64_t timeout) {
+#define STUCK (-1)   /* a turn's status: nothing can ever happen here again */
+
+/*
+** A status, with the error pushed; STUCK, or a negative errno in *failed,
+** without.  Raises nothing, so that the ring is never left busy.
+*/
+static int turn(lua_State *L, Ring *r, int64_t timeout, int *failed) {
   unsigned budget;
-  int status, rc;
-  if (timeout == FOREVER && stuck(r)) {
-    task_deadlock(L, r);
-    return LUA_ERRRUN;
-  }
+  int status;
+  if (timeout == FOREVER && stuck(r))
+    return STUCK;
   timeout = wait_time(r, timeout);
-  rc = ring_wait(r, timeout > 0, timeout);
+  *failed = ring_wait(r, timeout > 0, timeout);
   cqe_reap(L, r);
-  if (rc < 0) {
-    err_push(L, -rc, "io_uring_enter", NULL);
+  if (*failed < 0)
     return LUA_ERRRUN;
-  }
   r->now = sched_clock();
   status = run_timers(L, r);
   for (budget = r->nready; status == LUA_OK && budget > 0; budget--) {
@@ -449,11 +451,15 @@ static int turn(lua_State *L, Ring *r, int64_t timeout) {
 ** happen.  A status, with the error pushed.
 */
 int sched_turn(lua_State *L, Ring *r, int64_t timeout) {
-  int status = runnable(L, r);
-  if (status == LUA_OK) {
-    r->busy = true;
-    status = turn(L, r, timeout);
-    r->busy = false;
-  }
-  return status;
+  int failed = 0, status = runnable(L, r);
+  if (status != LUA_OK)
+    return status;
+  r->busy = true;
+  status = turn(L, r, timeout, &failed);
+  r->busy = false;
+  if (status == STUCK)
+    task_deadlock(L, r);
+  else if (failed < 0)
+    err_push(L, -failed, "io_uring_enter", NULL);
+  return status == STUCK ? LUA_ERRRUN : status;
 }
