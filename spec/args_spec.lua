@@ -89,6 +89,7 @@ kind("r", function() return { { core.buffer(4), 0 } } end,
   { 1, "text", {}, { 1 }, { {} }, { { core.buffer(3), 0 } }, { { "text", 0 } } })
 kinds["0"] = { wrong = {}, none = true } -- these are no arguments
 kinds["1"], kinds["*"] = kinds["0"], kinds["0"]
+kinds["9"] = kinds["0"] -- and these are read with flags only
 kind("2", nil, { "1", true, {}, buffer }, true)
 
 local function value(v)
