@@ -1,4 +1,6 @@
 std = "lua54"
 max_line_length = 100
 
+exclude_files = { "lua/uring/meta" } -- generated, for editors
+
 files["spec"] = { std = "+busted" }

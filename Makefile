@@ -66,7 +66,7 @@ PROGRAMS = $(patsubst bench/c/%.c,$(BUILD)/bench/%,$(wildcard bench/c/*.c))
 SUPPORT = $(patsubst spec/support/%.c,$(BUILD)/spec/%.so,\
             $(wildcard spec/support/*.c))
 MODULES = $(shell cd lua && find uring -name '*.lua')
-LUA_SOURCES = $(wildcard lua spec examples bench) .ci/busted.lua
+LUA_SOURCES = $(wildcard lua spec examples bench docs/data .ci/*.lua)
 
 # The tree's own paths, for what runs uninstalled: $(call in_tree,build) COMMAND
 LUA_PATH_HERE = $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;
@@ -81,8 +81,9 @@ scale = URING_SPEC_SCALE="$${URING_SPEC_SCALE:-$1}"
 DEPS = @LUA='$(LUA)' PKG_CONFIG='$(PKG_CONFIG)' .ci/deps
 SUBMAKE = +@$(MAKE) --no-print-directory
 
-.PHONY: all programs support deps demo test check lint symbols rock format asan \
-        valgrind gc oom matrix bench install uninstall clean env help FORCE
+.PHONY: all programs support deps demo test check lint symbols rock coverage \
+        docs stale format asan valgrind gc oom matrix bench install uninstall \
+        clean env help FORCE
 .DELETE_ON_ERROR:
 
 all: $(CORE) ## build build/uring/core.so (the default)
@@ -137,9 +138,10 @@ test: ## set up, build, and run the specs (SPEC=path, FILTER=pattern)
 	$(SUBMAKE) all support
 	@$(call in_tree,$(BUILD)) $(BUSTED)
 
-check: ## lint, gcc and clang with -Werror, exported symbols, luarocks make
+check: ## lint, -Werror twice, symbols, coverage, stale docs, luarocks make
 	$(DEPS) build check
 	$(SUBMAKE) lint
+	$(SUBMAKE) coverage stale
 	$(SUBMAKE) BUILD=build/check/gcc CC=gcc VARIANT=-Werror all programs
 	$(SUBMAKE) BUILD=build/check/clang CC=clang VARIANT=-Werror all programs
 	$(SUBMAKE) BUILD=build/check/gcc symbols
@@ -162,6 +164,32 @@ rock:
 	@cd / && LUA_CPATH='$(ROCKS)/lib/lua/5.4/?.so' \
 	  LUA_PATH='$(ROCKS)/share/lua/5.4/?.lua;$(ROCKS)/share/lua/5.4/?/init.lua' \
 	  $(LUA) -e 'require "uring"'
+
+# The names of liburing, in the headers that a compiler finds.
+headers = $$(echo '\#include <liburing.h>' | \
+             $(CC) $(OWN_CPPFLAGS) -x c -M - | tr ' ' '\n' | grep /liburing)
+
+coverage: ## what of liburing is missing, by its headers and docs/data
+	$(DEPS) build
+	$(SUBMAKE) all
+	@$(call in_tree,$(BUILD)) $(LUA) .ci/coverage.lua $(headers)
+
+GENERATED = docs/reference.md lua/uring/meta/core.lua lua/uring/meta/op.lua
+generate = mkdir -p $1/docs $1/lua/uring/meta && \
+           $(call in_tree,$(BUILD)) $(LUA) .ci/docs.lua $1
+
+docs: ## write the reference and the annotations from the table
+	$(DEPS) build
+	$(SUBMAKE) all
+	@$(call generate,.)
+
+# Are they what the table gives?
+stale:
+	$(SUBMAKE) all
+	@$(call generate,build/check/docs)
+	@for f in $(GENERATED); do \
+	  diff -u $$f build/check/docs/$$f || { echo "$$f: make docs"; exit 1; } \
+	done
 
 format: ## clang-format the C sources in place
 	$(DEPS) format

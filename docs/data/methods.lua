@@ -30,14 +30,16 @@ return {
     { "strerror(errno: integer): string, string",
       "The reason and the name of an error: `\"No such file or directory\", \"ENOENT\"`." },
     { "reg_wait(wait: table): string",
-      "A wait, `{timeout = seconds, min_wait_usec = integer}`, as the 64 bytes of it that belong " ..
+      "A wait, `{timeout = seconds, min_wait_usec = integer}`, as the 64 bytes of it that " ..
+        "belong " ..
         "into the buffer given to `ring:register_region`.",
-      c = "io_uring_setup_reg_wait io_uring_free_reg_wait", man = "", since = "6.13" },
+      man = "io_uring_submit_and_wait_reg(3)", since = "6.13" },
     { "register_query(): table!",
       "What the running kernel has: `request_opcodes`, `register_opcodes`, `features`, " ..
         "`setup_flags`, `enter_flags`, `sqe_flags`. Needs no ring.",
       c = "io_uring_register_query", since = "6.18" },
-    { "register_sync_msg(fd: uring.Descriptor, res: integer, data?: integer, flags?: integer): true!",
+    { "register_sync_msg(fd: uring.Descriptor, res: integer, data?: integer, flags?: integer): " ..
+      "true!",
       "A completion on the ring of that descriptor, from any thread, without a ring of one's own.",
       c = "io_uring_register_sync_msg", since = "6.13" },
     { "register_bpf_filter_task(filter: table): true!",
@@ -53,6 +55,7 @@ return {
     { "current(): uring.Task?", "The running task." },
     { "owner(): any, uring.Task?", "The owner of the running task, and the task." },
     { "sleep(seconds: number): true!", "Waits." },
+    { "check()", "Raises what an await would raise here: for what may go on without one." },
     { "yield(): true", "Lets every task run that is ready." },
     { "now(): number", "Seconds of the monotonic clock." },
     { "timer(seconds: number, f: function): uring.Timer!",
@@ -72,7 +75,29 @@ return {
     { "torture(on: boolean)", "Collects all garbage before every resume; for tests." },
   } },
 
-  { title = "Ring: submitting and waiting", of = "ring", {
+  { title = "Operations as a table", of = "core.op", doc = "`require \"uring.op\"` is " ..
+    "`core.op`: a " ..
+    "function for each operation, as described with it, and:", {
+    { "supported(name: string): boolean!", "Whether the running kernel has the operation." },
+  } },
+
+  { title = "core.stream", of = "core.stream", doc = "The same operations for streams: one " ..
+    "task at " ..
+    "a time is in each direction, and another one gets EBUSY at once.", {
+    { "read(fd: uring.Descriptor, ...: any): string|integer!", "As `op.read`." },
+    { "recv(fd: uring.Descriptor, ...: any): string|integer!", "As `op.recv`." },
+    { "write(fd: uring.Descriptor, ...: any): integer!", "As `op.write`." },
+    { "send(fd: uring.Descriptor, ...: any): integer!", "As `op.send`." },
+    { "reading(fd: uring.Fd): boolean", "Whether a task is reading." },
+  } },
+
+  { title = "Ring: submitting and waiting", of = "ring",
+    fields = {
+      { "features", "integer", "`IORING_FEAT_` flags of the kernel" },
+      { "flags", "integer", "`IORING_SETUP_` flags that the ring has" },
+      { "sq_entries", "integer", "size of the submission queue" },
+      { "cq_entries", "integer", "size of the completion queue" },
+    }, {
     { "get_sqe(): uring.Sqe?",
       "A new entry of the submission queue; nil when it is full.",
       c = "io_uring_get_sqe io_uring_get_sqe128 _io_uring_get_sqe io_uring_initialize_sqe" },
@@ -115,7 +140,8 @@ return {
       c = "io_uring_opcode_supported io_uring_get_probe io_uring_get_probe_ring " ..
         "io_uring_free_probe" },
     { "stats(): table", "Counters since the ring was made: `submitted`, `completed`, `enters`, " ..
-      "`stale`, `cancels`, `resumes`, `spawned`; and what there is: `active` operations, `slots`, " ..
+      "`stale`, `cancels`, `resumes`, `spawned`; and what there is: `active` operations, " ..
+        "`slots`, " ..
       "`tasks`, `ready`, `timers`." },
     { "fileno(): integer", "The ring's own descriptor: readable when there are completions." },
     { "close(): true", "Cancels what is in flight and waits for its end; also `<close>`.",
@@ -181,15 +207,57 @@ return {
       "Which slots \"any free slot\" means.",
       c = "io_uring_register_file_alloc_range", since = "6.0" },
     { "direct(slot: integer): uring.Fd", "Adopts a slot of the table." },
-    { "install(fd: uring.Fd): uring.Fd!",
-      "An ordinary descriptor of the same file: the await of `prep_fixed_fd_install`.",
-      since = "6.8" },
   } },
 
   { title = "Ring: provided buffers", of = "ring",
-    doc = "Buffer rings, from which the kernel takes a buffer when it has data for it.", {
+    doc = "From a buffer ring the kernel takes a buffer when it has data for it.", {
+    { "setup_buf_ring(entries: integer, group: integer, flags?: integer, size?: integer, " ..
+      "outgoing?: boolean): uring.Bufring!",
+      "A ring of so many buffers, a power of two up to 32768, of `size` bytes each (4096). All " ..
+        "are the kernel's at once, to receive into; in an outgoing ring none is: `push` puts " ..
+        "data into it, for `prep_send_bundle`. `flags`: `IOU_PBUF_RING_INC` (6.12).",
+      c = "io_uring_setup_buf_ring", since = "5.19" },
+    { "register_buf_ring(entries: integer, group: integer, flags?: integer, size?: integer, " ..
+      "outgoing?: boolean): uring.Bufring!", "The same.",
+      c = "io_uring_register_buf_ring", since = "5.19" },
+    { "unregister_buf_ring(group: integer): true!", "As `bufring:close`.",
+      c = "io_uring_unregister_buf_ring", since = "5.19" },
+    { "free_buf_ring(group: integer): true!", "The same.",
+      c = "io_uring_free_buf_ring", since = "5.19" },
     { "buf_ring_head(group: integer): integer!", "Where the kernel takes the next buffer.",
-      c = "io_uring_buf_ring_head", since = "6.8" },
+      c = "io_uring_buf_ring_head", since = "6.8", man = "io_uring_register(2)" },
+  } },
+
+  { title = "Buffer rings", of = "bufring",
+    doc = "Of `ring:setup_buf_ring`; `#bufring` is how many buffers it has. `cqe` is a " ..
+      "completion " ..
+      "that names a buffer; with a number, `n` bytes of it (all) from `at` on (0) are meant.", {
+    { "string(cqe: uring.Cqe|integer, n?: integer, at?: integer): string",
+      "What is in the buffers of a completion; they stay with us." },
+    { "buffer(cqe: uring.Cqe|integer, n?: integer, at?: integer): uring.Buffer ...",
+      "A buffer object for each part of it; the memory goes back when that is released." },
+    { "recycle(cqe: uring.Cqe|integer, n?: integer, at?: integer): uring.Bufring",
+      "The buffers of a completion are the kernel's again.",
+      c = "io_uring_buf_ring_add io_uring_buf_ring_advance" },
+    { "push(data: string, ...: string): uring.Bufring!",
+      "Puts data into free buffers of an outgoing ring, for the kernel to send; `ENOBUFS` when " ..
+        "there are not enough." },
+    { "available(): integer", "How many buffers the kernel has.",
+      c = "io_uring_buf_ring_available" },
+    { "group(): integer", "Its number, for `sqe:set_buf_group`." },
+    { "size(): integer", "Bytes of each buffer." },
+    { "close(): true", "The kernel takes no more buffers of it; also `<close>`. Those that are " ..
+      "borrowed stay what they are." },
+  } },
+
+  { title = "Multishot operations", of = "multishot",
+    doc = "`op.accept_multishot` and its like return an iterator: `for conn in " ..
+      "op.accept_multishot(fd) do`. Called, it gives the next result, and nil at the end; it " ..
+        "goes " ..
+      "on by itself when the kernel has ended it for want of room or of buffers.", {
+    { "close(): true", "Stops it and waits until the kernel has let go; also `<close>`, and the " ..
+      "end of a `for`. What was not taken is given up." },
+    { "error(): nil!", "Why it has ended: nothing, if by itself." },
   } },
 
   { title = "Ring: notifications", of = "ring", {
@@ -246,8 +314,17 @@ return {
         "places for that.", c = "io_uring_register_ring_fd", since = "5.18" },
     { "unregister_ring_fd(): true!", "Takes that back.",
       c = "io_uring_unregister_ring_fd", since = "5.18" },
+    { "close_ring_fd(): true!", "After `register_ring_fd`: closes the " ..
+      "descriptor, which is not needed any more.",
+      c = "io_uring_close_ring_fd", since = "6.3" },
+    { "resize_rings(sq_entries: integer, cq_entries?: integer): true!",
+      "Makes the queues larger or smaller, of a ring made with `defer_taskrun` and `no_sqarray`.",
+      c = "io_uring_resize_rings", since = "6.13" },
+    { "set_iowait(on: boolean): true!", "Whether waiting counts as I/O wait of the processor.",
+      c = "io_uring_set_iowait", since = "6.15" },
     { "register_sync_cancel(what: table): integer!",
-      "Cancels operations and waits for their end: `{target =, fd =, flags =, timeout = seconds, " ..
+      "Cancels operations and waits for their end: `{target =, fd =, flags =, timeout = " ..
+        "seconds, " ..
         "opcode =}`. `target` is an sqe, a task, or what `set_data` kept.",
       c = "io_uring_register_sync_cancel", since = "6.0" },
     { "register_napi(how: table): table!",
@@ -273,7 +350,8 @@ return {
   } },
 
   { title = "Submission entries", of = "sqe",
-    doc = "`ring:get_sqe()` gives one; `prep_<name>` fills it, as described with each operation, " ..
+    doc = "`ring:get_sqe()` gives one; `prep_<name>` fills it, as described with each " ..
+      "operation, " ..
       "and clears what was set before. It is the script's until it is submitted; after that all " ..
       "of these raise.", {
     { "set_data(value: any): uring.Sqe", "Any value, for `cqe.data`.",
@@ -281,7 +359,8 @@ return {
     { "set_data64(data: integer): uring.Sqe", "An integer, for `cqe.user_data`.",
       c = "io_uring_sqe_set_data64" },
     { "set_flags(flags: integer): uring.Sqe",
-      "`IOSQE_ASYNC` and so on. Not `IOSQE_CQE_SKIP_SUCCESS`: without its completion an operation " ..
+      "`IOSQE_ASYNC` and so on. Not `IOSQE_CQE_SKIP_SUCCESS`: without its completion an " ..
+        "operation " ..
         "would never be released.", c = "io_uring_sqe_set_flags" },
     { "set_personality(id: integer): uring.Sqe", "Whose rights it has.", since = "5.6" },
     { "set_ioprio(value: integer): uring.Sqe",
@@ -301,16 +380,33 @@ return {
         "a task others run meanwhile." },
   } },
 
+  { title = "Completions", of = "cqe",
+    doc = "A copy, off the kernel's queue already: there is nothing to be given back.",
+    fields = {
+      { "res", "integer", "the result; negative for an error" },
+      { "flags", "integer", "`IORING_CQE_F_` flags" },
+      { "data", "any", "what `sqe:set_data` was given, or a message's number" },
+      { "user_data", "integer", "what `sqe:set_data64` was given" },
+      { "value", "any", "what the kernel filled in: a statx table, a peer's address" },
+      { "more", "boolean", "the operation has further completions to come" },
+      { "notif", "boolean", "a zero-copy send has let go of its memory" },
+      { "message", "boolean", "sent by `prep_msg_ring`, or the tag of something registered" },
+      { "buffer_id", "integer?", "the provided buffer that was chosen" },
+    }, {} },
+
   { title = "Buffers", of = "buffer",
     doc = "Memory of C. Bytes are counted from 1, `#buffer` is the size.", {
     { "string(i?: integer, j?: integer): string", "Bytes `i` to `j`, as `string.sub`." },
     { "byte(i?: integer, j?: integer): integer ...", "The same as numbers, as `string.byte`." },
-    { "set(bytes: string, i?: integer): uring.Buffer", "Puts a string at byte `i`, where it must " ..
+    { "set(bytes: string, i?: integer): uring.Buffer", "Puts a string at byte `i`, where it " ..
+      "must " ..
       "fit." },
     { "fill(byte: integer, i?: integer, j?: integer): uring.Buffer", "Sets bytes `i` to `j`." },
     { "resize(size: integer): uring.Buffer", "Keeps the bytes, new ones are 0. Raises while an " ..
       "operation uses the buffer, or it is registered." },
     { "busy(): integer", "How many operations use it." },
+    { "release()", "The object has no memory from now on; what it had is freed, or goes back to " ..
+      "its buffer ring, when no operation uses it any more. Also `<close>`." },
   } },
 
   { title = "Descriptors", of = "fd",
@@ -319,6 +415,8 @@ return {
       "does no harm." },
     { "fileno(): integer", "The number. A direct descriptor has none." },
     { "slot(): integer?", "The slot of a direct one." },
+    { "install(flags?: integer): uring.Fd!", "An ordinary descriptor of the same file, of a " ..
+      "direct one; as `op.fixed_fd_install`.", since = "6.8" },
     { "detach(): integer", "The number or slot, which the caller owns from now on." },
     { "isopen(): boolean", "Whether it is open." },
     { "pending(): integer", "How many operations are prepared or in flight." },
@@ -329,7 +427,8 @@ return {
     { "cancel(reason?: any): uring.Task", "Asks it to end: its awaits raise." },
     { "interrupt(value: any): uring.Task", "From now on every await of it raises the value; nil " ..
       "lets it wait again." },
-    { "wake(...: any): boolean", "Ends its `core.park`, with these values: whether it was parked." },
+    { "wake(...: any): boolean", "Ends its `core.park`, with these values: whether it was " ..
+      "parked." },
     { "status(): string", "`\"ready\"`, `\"running\"`, `\"waiting\"`, `\"done\"`, `\"failed\"`, " ..
       "`\"lost\"`." },
     { "waiting(): string?, number?", "What it waits for, and for how many seconds already." },
@@ -349,11 +448,12 @@ return {
     { "listen(fd: uring.Descriptor, backlog?: integer): true!", "listen(2)." },
     { "getsockname(fd: uring.Descriptor): uring.Address!", "A socket's own address." },
     { "getpeername(fd: uring.Descriptor): uring.Address!", "The other side's." },
-    { "getsockopt(fd: uring.Descriptor, level: integer|string?, name: integer|string, " ..
+    { "getsockopt(fd: uring.Descriptor, level: integer|string|nil, name: integer|string, " ..
       "kind?: string|integer): any!",
-      "An option by its name, as `\"nodelay\"`, or its number. `kind` is `\"int\"`, `\"timeval\"`, " ..
+      "An option by its name, as `\"nodelay\"`, or its number. `kind` is `\"int\"`, " ..
+        "`\"timeval\"`, " ..
         "`\"linger\"`, `\"string\"`, or a number of bytes; nil for what suits the option." },
-    { "setsockopt(fd: uring.Descriptor, level: integer|string?, name: integer|string, " ..
+    { "setsockopt(fd: uring.Descriptor, level: integer|string|nil, name: integer|string, " ..
       "value: any): true!", "Sets an option." },
     { "socketpair(domain?: string|integer, type?: string|integer): uring.Fd, uring.Fd!",
       "Two connected sockets; `\"unix\"` and `\"stream\"` by default." },

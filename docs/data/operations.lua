@@ -24,7 +24,7 @@ return {
     code = "NOP",
     doc = "Does nothing, through the whole path of an operation.",
     lib = "0.1", since = "5.1", man = "io_uring_prep_nop(3)",
-    args = "flags result",
+    args = "flags result extra1 extra2",
     gives = "0, or what was asked for",
     errors = {
       { "EINVAL", "flags that this kernel does not know" },
@@ -124,7 +124,6 @@ return {
     code = "POLL_ADD",
     doc = "The same again and again, a completion each time.",
     lib = "2.1", since = "5.13", man = "io_uring_prep_poll_multishot(3)",
-    args = "fd events",
     gives = "the events, each time",
   },
   { "poll_remove",
@@ -201,6 +200,15 @@ return {
       "which cost no operation.",
     example = [[op.timeout(0.5)]],
   },
+  { "timeout_multishot",
+    code = "TIMEOUT",
+    doc = "Comes back again and again, `count` times or for ever.",
+    since = "6.4", man = "io_uring_prep_timeout(3)",
+    args = "seconds count flags",
+    submit = "the time",
+    note = "No function of liburing of its own: prep_timeout with `IORING_TIMEOUT_MULTISHOT`. " ..
+      "Tasks have `uring.interval`.",
+  },
   { "timeout_remove",
     code = "TIMEOUT_REMOVE",
     doc = "Ends a timeout, which then gives ECANCELED.",
@@ -254,6 +262,7 @@ return {
     code = "ACCEPT",
     doc = "Takes connection after connection.",
     lib = "2.2", since = "5.19", man = "io_uring_prep_multishot_accept(3)",
+    args = "fd flags",
     errors = {
       { "EMFILE", "this process has too many descriptors; it ends" },
     },
@@ -263,6 +272,7 @@ return {
     code = "ACCEPT",
     doc = "Takes connection after connection into free slots of the ring's table.",
     lib = "2.2", since = "5.19", man = "io_uring_prep_multishot_accept_direct(3)",
+    args = "fd flags",
     errors = {
       { "ENFILE", "no slot is free; it ends" },
     },
@@ -554,6 +564,7 @@ return {
     code = "RECV",
     doc = "Receives again and again, into provided buffers, as data comes.",
     lib = "2.3", since = "6.0", man = "io_uring_prep_recv_multishot(3)",
+    args = "fd group length flags",
     done = "the provided buffers",
     errors = {
       { "ENOBUFS", "no provided buffer is left; it ends" },
@@ -907,7 +918,8 @@ return {
     args = "command fd level option value",
     done = "the value",
     errors = {
-      { "EOPNOTSUPP", "no such command for this socket: `GETSOCKOPT` is for the level `SOL_SOCKET` alone, `SIOCINQ` not for AF_UNIX" },
+      { "EOPNOTSUPP", "no such command for this socket: `GETSOCKOPT` is for the level " ..
+        "`SOL_SOCKET` alone, `SIOCINQ` not for AF_UNIX" },
     },
     note = "`command`: `SOCKET_URING_OP_SIOCINQ` and `SIOCOUTQ` give the bytes that wait to " ..
       "be read or sent; `GETSOCKOPT` an option, as an integer unless `value` says how; " ..
@@ -994,6 +1006,7 @@ return {
     code = "READ_MULTISHOT",
     doc = "Reads again and again, into provided buffers, as data comes.",
     lib = "2.6", since = "6.7", man = "io_uring_prep_read_multishot(3)",
+    args = "fd length offset group",
     done = "the provided buffers",
     errors = {
       { "ENOBUFS", "no provided buffer is left; it ends" },

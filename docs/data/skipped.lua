@@ -38,10 +38,16 @@ return {
   io_uring_register = "takes pointers; each call has a method of its own",
   io_uring_register_wait_reg = "was never finished: always EINVAL; register_region does it",
 
+  -- waits of a region, as liburing 2.8 and 2.9 had them
+  io_uring_setup_reg_wait = "replaced by register_region",
+  io_uring_free_reg_wait = "replaced by register_region",
+  io_uring_register_reg_wait = "replaced by register_region",
+
   -- about liburing itself: the module is the same with any release of it
   io_uring_major_version = "the module is the same with any liburing",
   io_uring_minor_version = "the module is the same with any liburing",
   io_uring_check_version = "the module is the same with any liburing",
+  io_uring_cqe_index = "for C",
   io_uring_smp_load_acquire = "for C",
   io_uring_smp_store_release = "for C",
   uring_likely = "for C",
