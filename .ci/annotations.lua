@@ -168,7 +168,7 @@ function M.core(data, kinds, known)
     local skip <const> = of == "core.op"
     if not seen[of] and class then
       put("---@class %s", class)
-      if of == "multishot" then put "---@overload fun(): any, string?, integer? # the next result" end
+      if of == "multishot" then put "---@overload fun(): any, string?, integer?" end
       for _, s in ipairs(data.sections) do
         for _, f in ipairs(s.of == of and s.fields or {}) do
           put("---@field %s %s %s", f[1]:gsub("%?$", ""), f[2], f[3])

@@ -93,14 +93,13 @@ end
 local function put_arguments(list, string_too)
   if #list == 0 then return end
   for _, arg in ipairs(list) do
-    put("* `%s`: %s%s%s", arg.name, arg.type:gsub("uring%.", ""), arg.optional and ", " ..
+    put("- `%s`: %s%s%s", arg.name, arg.type:gsub("uring%.", ""), arg.optional and ", " ..
       "optional" or "",
       arg.doc and " - " .. arg.doc or "")
     if string_too and arg.letter == "b" then
-      put "* `n`: integer - how many bytes to read at most, for a string"
+      put "- `n`: integer - how many bytes to read at most, for a string"
     end
   end
-  put ""
 end
 
 local function put_memory(row)
@@ -108,14 +107,14 @@ local function put_memory(row)
   if row.submit then parts[#parts + 1] = "until it is submitted: " .. row.submit end
   if row.done then parts[#parts + 1] = "until the completion: " .. row.done end
   if row.notif then parts[#parts + 1] = "until the notification: " .. row.notif end
-  if #parts > 0 then put("Memory in use %s.  ", table.concat(parts, "; ")) end
+  if #parts > 0 then put("- Memory in use %s.", table.concat(parts, "; ")) end
 end
 
 local function put_errors(row)
   if not row.errors then return end
   local parts <const> = {}
   for _, e in ipairs(row.errors) do parts[#parts + 1] = ("`%s`: %s"):format(e[1], e[2]) end
-  put("Errors: %s.  ", table.concat(parts, "; "))
+  put("- Errors: %s.", table.concat(parts, "; "))
 end
 
 local function put_operation(row)
@@ -133,11 +132,11 @@ local function put_operation(row)
   put("sqe:prep_%s(%s)\n```\n", row.name, parameters(list))
   put_arguments(list, strings and info.op ~= false)
   if kinds.multishot(row) then doc = "an [iterator](#multishot-operations), each time " .. doc end
-  put("Result: %s%s%s.  ", doc, info.gives and " (" .. info.gives .. ")" or "",
+  put("- Result: %s%s%s.", doc, info.gives and " (" .. info.gives .. ")" or "",
     raw and "; " .. raw or "")
   put_errors(info)
   put_memory(info)
-  put("Linux %s%s.\n", info.since, info.man and ", " .. info.man or "")
+  put("- Linux %s%s.\n", info.since, info.man and ", " .. info.man or "")
   if info.note then put("%s\n", info.note) end
   if info.example then put("```lua\n%s\n```\n", info.example) end
 end
@@ -258,7 +257,7 @@ local function titles()
   local list <const> = {}
   for _, text in ipairs(out) do
     local title <const> = text:match "^## ([^\n]+)"
-    if title then list[#list + 1] = ("* [%s](#%s)"):format(title, anchor(title)) end
+    if title then list[#list + 1] = ("- [%s](#%s)"):format(title, anchor(title)) end
   end
   return table.concat(list, "\n")
 end

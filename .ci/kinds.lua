@@ -66,6 +66,11 @@ local ARGUMENTS <const> = {
   E = { "futex_flags", "integer?", "`FUTEX2_` flags; nil for 32 bits, this process" },
   r = { "futexes", "table[]", "`{buffer, value, at =, flags =}` each" },
   ["2"] = { "group", "uring.Bufring?", "the provided buffers; nil for the ring's own" },
+  ["9"] = { -- several
+    { "result", "integer?", "with `IORING_NOP_INJECT_RESULT`: the result; nil for 0" },
+    { "extra1", "integer?", "with `IORING_NOP_CQE32`: a number for the completion; nil for 0" },
+    { "extra2", "integer?", "the same" }
+  },
   ["0"] = false, -- no argument
   ["1"] = false,
   ["*"] = false -- the operation is a multishot
@@ -79,8 +84,6 @@ local NAMES <const> = {
   cqe_flags = "flags of the completion there; nil for 0",
   count = "how many; nil for 0",
   epfd = "the epoll instance",
-  extra1 = "a number for the completion, with `IORING_NOP_CQE32`",
-  extra2 = "the same",
   fd_out = "the descriptor to write to",
   first = "the number of the first one; nil for 0",
   group = "the group's number; nil for 0",
@@ -163,6 +166,43 @@ local function read_results()
   return names
 end
 
+-- Every key of the table 'from' is one of the table 'to'.
+local function within(what, from, to, source, target)
+  for key in pairs(from) do
+    if to[key] == nil then
+      error(("%s '%s' of %s is not in %s: add it, and make docs"):format(what, key, source, target))
+    end
+  end
+end
+
+local function same(what, here, there, path)
+  within(what, there, here, path, ".ci/kinds.lua")
+  within(what, here, there, ".ci/kinds.lua", path)
+end
+
+local sections <const>, letters <const> = {}, {}
+  local section = "doing nothing"
+  for letter in text:gmatch '#define %w+ "(.)"' do letters[letter] = true end
+  for line in text:gmatch "[^\n]+" do
+    section = line:match "^/%* %-%-%-%- (.-) %-%-%-%- %*/" or section
+    local name <const> = line:match "^OP%(([%w_]+)"
+    if name then sections[name] = section end
+  end
+  return sections, letters
+end
+
+-- The names of ResultKind in its order, from 0.
+local function read_results()
+  local body <const> = read "src/uring.h":match "typedef enum {([^}]*)} ResultKind"
+  local names <const> = {}
+  local n = 0
+  for name in body:gsub("/%*.-%*/", ""):gmatch "RES_([%u_]+)" do
+    names[n] = name
+    n = n + 1
+  end
+  return names
+end
+
 -- The keys of two tables are the same.
 local function same(what, here, there, path)
   for key in pairs(there) do
@@ -176,9 +216,9 @@ local function same(what, here, there, path)
 end
 
 local sections <const>, letters <const> = read_ops()
-local names <const> = read_results()
+local results <const> = read_results()
 local kinds <const> = {}
-for _, name in pairs(names) do kinds[name] = true end
+for _, name in pairs(results) do kinds[name] = true end
 same("the letter", ARGUMENTS, letters, "src/ops.def")
 same("the result", RESULTS, kinds, "src/uring.h")
 
@@ -190,25 +230,26 @@ function M.section(name) return sections[name] or "others" end
 --- The arguments of a row of core.ops, named by 'known', its row of
 --- docs/data/operations.lua: a list of {name, type, doc, optional, letter}.
 function M.arguments(row, known)
-  local list <const>, given <const> = {}, {}
-  for name in (known.args or ""):gmatch "%S+" do given[#given + 1] = name end
+  local list <const> = {}
+  local names <const> = (known.args or ""):gmatch "%S+"
   for letter in row.args:gmatch "." do
-    local kind <const> = assert(ARGUMENTS[letter] ~= nil and { ARGUMENTS[letter] },
-      "no argument kind " .. letter)[1]
-    if kind then
-      local optional <const> = kind[2]:sub(-1) == "?"
-      local name <const> = given[#list + 1] or kind[1]
-      list[#list + 1] = { name = name, type = kind[2]:gsub("%?$", ""), letter = letter,
-        doc = name ~= kind[1] and letter ~= "2" and NAMES[name] or kind[3], optional = optional }
+    local kind <const> = ARGUMENTS[letter]
+    for _, argument in ipairs(kind and (type(kind[1]) == "table" and kind or { kind }) or {}) do
+      local name <const>, type <const>, doc <const> = table.unpack(argument)
+      local given <const> = names()
+      list[#list + 1] = { name = given or name, type = type:gsub("%?$", ""), letter = letter,
+        doc = given and given ~= name and NAMES[given] or doc, optional = type:sub(-1) == "?" }
     end
   end
-  assert(not known.args or #given == #list, "docs/data/operations.lua: " .. row.name ..
-    " has " .. #list .. " arguments: " .. row.args)
+  local _, given <const> = (known.args or ""):gsub("%S+", "")
+  assert(not known.args or given == #list, ("docs/data/operations.lua: %s has %d arguments " ..
+    "(%s), " ..
+    "not %d"):format(row.name, #list, row.args, given))
   return list
 end
 
 --- The result of a row: doc, types, and what the raw layer has.
-function M.result(row) return table.unpack(RESULTS[names[row.result]], 1, 3) end
+function M.result(row) return table.unpack(RESULTS[results[row.result]], 1, 3) end
 
 --- Does the await of a row return an iterator?
 function M.multishot(row) return row.args:find "%*" ~= nil end
