@@ -180,41 +180,6 @@ local function same(what, here, there, path)
   within(what, here, there, ".ci/kinds.lua", path)
 end
 
-local sections <const>, letters <const> = {}, {}
-  local section = "doing nothing"
-  for letter in text:gmatch '#define %w+ "(.)"' do letters[letter] = true end
-  for line in text:gmatch "[^\n]+" do
-    section = line:match "^/%* %-%-%-%- (.-) %-%-%-%- %*/" or section
-    local name <const> = line:match "^OP%(([%w_]+)"
-    if name then sections[name] = section end
-  end
-  return sections, letters
-end
-
--- The names of ResultKind in its order, from 0.
-local function read_results()
-  local body <const> = read "src/uring.h":match "typedef enum {([^}]*)} ResultKind"
-  local names <const> = {}
-  local n = 0
-  for name in body:gsub("/%*.-%*/", ""):gmatch "RES_([%u_]+)" do
-    names[n] = name
-    n = n + 1
-  end
-  return names
-end
-
--- The keys of two tables are the same.
-local function same(what, here, there, path)
-  for key in pairs(there) do
-    if here[key] == nil then error(("%s '%s' of %s is not in " ..
-      ".ci/kinds.lua"):format(what, key, path)) end
-  end
-  for key in pairs(here) do
-    if there[key] == nil then error(("%s '%s' of .ci/kinds.lua is not in " ..
-      "%s"):format(what, key, path)) end
-  end
-end
-
 local sections <const>, letters <const> = read_ops()
 local results <const> = read_results()
 local kinds <const> = {}

@@ -469,6 +469,7 @@ return {
   { title = "core.coroutine", of = "core.coroutine", doc = "For `uring.coroutine`.", {
     { "resume(co: thread, ...: any): boolean, any ...", "As coroutine.resume; `co` may await." },
     { "wrap(f: function): function", "As coroutine.wrap; `f` may await." },
+    { "close(co: thread): boolean, any", "As coroutine.close; not of one that waits." },
     { "waits(co: thread): boolean", "Whether it waits for an operation." },
   } },
 }

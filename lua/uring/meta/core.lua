@@ -1319,7 +1319,7 @@ function bufring:size() end
 function bufring:close() end
 
 ---@class uring.Multishot
----@overload fun(): any, string?, integer? # the next result
+---@overload fun(): any, string?, integer?
 local multishot = {}
 
 ---Stops it and waits until the kernel has let go; also `<close>`, and the end of a `for`. What was not taken is given up.
@@ -1817,15 +1817,16 @@ function core.coroutine.resume(co, ...) end
 ---@return function
 function core.coroutine.wrap(f) end
 
----Whether it waits for an operation.
+---As coroutine.close; not of one that waits.
 ---@param co thread
 ---@return boolean
-function core.coroutine.waits(co) end
+---@return any
+function core.coroutine.close(co) end
 
 ---Does nothing, through the whole path of an operation.
 ---@param flags? integer # nil for 0
----@param result? integer # the result there; nil for 0
----@param extra1? integer # a number for the completion, with `IORING_NOP_CQE32`
+---@param result? integer # with `IORING_NOP_INJECT_RESULT`: the result; nil for 0
+---@param extra1? integer # with `IORING_NOP_CQE32`: a number for the completion; nil for 0
 ---@param extra2? integer # the same
 ---@return uring.Sqe
 function sqe:prep_nop(flags, result, extra1, extra2) end

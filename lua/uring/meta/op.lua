@@ -15,8 +15,8 @@ function op.supported(name) end
 
 ---Does nothing, through the whole path of an operation.
 ---@param flags? integer # nil for 0
----@param result? integer # the result there; nil for 0
----@param extra1? integer # a number for the completion, with `IORING_NOP_CQE32`
+---@param result? integer # with `IORING_NOP_INJECT_RESULT`: the result; nil for 0
+---@param extra1? integer # with `IORING_NOP_CQE32`: a number for the completion; nil for 0
 ---@param extra2? integer # the same
 ---@return integer?
 ---@return string? message
