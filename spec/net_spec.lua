@@ -150,6 +150,28 @@ describe("listen and connect", function()
     end)())
   end)
 
+  it("close their socket at once when they fail", function()
+    local server <close> = listen()
+    local taken = tostring(server:address())
+    collectgarbage "stop"
+    local before = process.descriptors()
+    local ok, err = pcall(function()
+      for _ = 1, 5 do
+        assert.is_nil((uring.listen(taken)))
+        assert.is_nil((uring.connect "unix:/no/socket"))
+        assert.is_nil((uring.listen "unix:/no/directory/socket"))
+      end
+      local task = uring.spawn(uring.connect, taken)
+      uring.yield()
+      task:cancel()
+      local connected, stream = pcall(task.join, task)
+      if connected then stream:close() end
+      assert.same(before, process.descriptors())
+    end)
+    collectgarbage "restart"
+    if not ok then error(err, 0) end
+  end)
+
   it("say that the address is not this machine's", function()
     fails("EADDRNOTAVAIL", "bind 192.0.2.1:0: Cannot assign requested address",
           uring.listen "192.0.2.1:0")
@@ -386,7 +408,9 @@ describe("serve", function()
         assert.equal("x", spare:read(1))
         second = connect(server)
         assert(second:write "y")
-        uring.sleep(0.03)
+        local operations = uring.ring():stats().submitted
+        uring.sleep(0.03)              -- it does not try all the time
+        assert.is_true(uring.ring():stats().submitted - operations < 20)
         assert(first:write "z")        -- others are served meanwhile
         assert.equal("z", first:read(1))
         assert.is_nil((uring.timeout(0.01, second.readsome, second)))
