@@ -167,7 +167,8 @@ rock:
 
 # The names of liburing, in the headers that a compiler finds.
 headers = $$(echo '\#include <liburing.h>' | \
-             $(CC) $(OWN_CPPFLAGS) -x c -M - | tr ' ' '\n' | grep /liburing)
+             $(CC) $(OWN_CPPFLAGS) -x c -M - | tr ' ' '\n' | \
+             grep -E '/liburing(/io_uring)?(/[a-z_]+)?[.]h$$')
 
 coverage: ## what of liburing is missing, by its headers and docs/data
 	$(DEPS) build

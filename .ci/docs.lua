@@ -21,7 +21,10 @@ local function check()
   local documented <const> = {}
   for _, section in ipairs(data.sections) do
     documented[section.of] = documented[section.of] or {}
-    for _, row in ipairs(section[1]) do documented[section.of][row.name] = true end
+    for _, row in ipairs(section[1]) do
+      documented[section.of][row.name] = true
+      assert(row.exists or row.c, "docs/data/methods.lua: there is no " .. row.name)
+    end
   end
   for _, row in ipairs(core.ops) do
     assert(known[row.name], row.name .. " is not in docs/data/operations.lua")

@@ -470,6 +470,5 @@ return {
     { "resume(co: thread, ...: any): boolean, any ...", "As coroutine.resume; `co` may await." },
     { "wrap(f: function): function", "As coroutine.wrap; `f` may await." },
     { "close(co: thread): boolean, any", "As coroutine.close; not of one that waits." },
-    { "waits(co: thread): boolean", "Whether it waits for an operation." },
   } },
 }
