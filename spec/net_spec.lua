@@ -123,6 +123,37 @@ describe("listen and connect", function()
     assert.truthy(other)
   end)
 
+  it("outlive an on_error that fails itself", function()
+    local before <const>, stderr <const>, text = uring.on_error, io.stderr, {}
+    uring.on_error = function() error "no luck" end
+    io.stderr = {write = function(_, ...) text[#text + 1] = table.concat {...} end}
+    local server = listen()
+    local serving = uring.spawn(server.serve, server, function(conn)
+      if conn:read() == "fail" then error "handler" end
+      conn:write "fine\n"
+    end)
+    for _, word in ipairs {"fail", "go on"} do
+      local conn <close> = assert(uring.connect(server:address()))
+      conn:write(word, "\n")
+      assert.equal(word == "go on" and "fine" or nil, (conn:read()))
+    end
+    server:close()
+    serving:join()
+    uring.on_error, io.stderr = before, stderr
+    assert.matches("on_error failed: .*no luck.*handler", table.concat(text))
+  end)
+
+  it("remove the file of a Unix socket when they are closed", function()
+    local tmp <close> = helper.tmpdir()
+    for _ = 1, 2 do
+      local server = listen("unix:" .. tmp .. "/socket")
+      assert.equal("socket", uring.op.statx(nil, tmp .. "/socket").type)
+      server:close()
+      fails("ENOENT", "statx " .. tmp .. "/socket: No such file or directory",
+            uring.op.statx(nil, tmp .. "/socket"))
+    end
+  end)
+
   it("share an address with reuseport", function()
     local one <close> = listen("127.0.0.1:0", {reuseport = true})
     local two <close> = listen(tostring(one:address()), {reuseport = true})

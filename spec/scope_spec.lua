@@ -816,6 +816,11 @@ describe("a deadline", function()
     assert.equal(1, uring.timeout(math.huge, function() return 1 end))
   end)
 
+  it("names itself in the error of a wrong argument", function()
+    helper.raises("bad argument #1 to 'timeout'", uring.timeout, -1, print)
+    helper.raises("got nan", uring.timeout, 0 / 0, print)
+  end)
+
   it("leaves nothing when its arguments are wrong", function()
     uring.scope(function(s)
       for _ = 1, 3 do pcall(uring.timeout, -1, forever) end

@@ -56,7 +56,11 @@ function M.listen(address, options)
   if not fd then return nil, message, code end
   fd, message, code = or_close(fd, bind(fd, address, options or {}))
   if not fd then return nil, message, code end
-  return setmetatable({fd = fd}, meta)
+  local path <const> = address.path
+  return setmetatable({
+    fd = fd, closed = false,
+    path = path and path ~= "" and path:sub(1, 1) ~= "@" and path or false
+  }, meta)
 end
 
 --- Connect to an address.
@@ -132,10 +136,12 @@ function Server:address()
 end
 
 --- Stop listening; a serve that waits returns when its handlers have ended.
+--- The file of a Unix socket is removed.
 ---@return true? done nil, message, errno
 function Server:close()
   if self.closed then return true end
   self.closed = true
+  if self.path then os.remove(self.path) end
   return self.fd:close()
 end
 

@@ -276,7 +276,13 @@ function M.guard(f, ...)
   end
   local origin <const> = raising[task]
   if origin and rawequal(origin.value, failure.value) then failure = origin end
-  require "uring".on_error(failure.value, describe(failure), failure.task)
+  local text <const> = describe(failure)
+  local reported <const>, problem <const> =
+    pcall(require "uring".on_error, failure.value, text, failure.task)
+  if not reported then                 -- the server must not die of that
+    io.stderr:write("uring: on_error failed: ", tostring(problem), "\n", text,
+                    "\n")
+  end
 end
 
 local function run_scope(scope, task, f, ...)
@@ -308,11 +314,24 @@ function M.shield(f, ...)
   return run_scope(new_scope(task, task:owner(), true), task, f, ...)
 end
 
+local function check_seconds(seconds)
+  local why
+  if type(seconds) ~= "number" then
+    why = "number expected, got " .. type(seconds)
+  elseif seconds ~= seconds then
+    why = "seconds expected, got nan"
+  elseif seconds < 0 then
+    why = "seconds must not be negative"
+  end
+  if why then error("bad argument #1 to 'timeout' (" .. why .. ")", 3) end
+end
+
 --- Run f(...) for at most that many seconds.
 ---@param seconds number
 ---@return any ... what f returns; or nil, "timed out", ETIMEDOUT
 function M.timeout(seconds, f, ...)
   local task = need_task "timeout"
+  check_seconds(seconds)
   local scope
   local timer <const> = core.timer(seconds, function()
     cancel(scope, ("timed out after %g s"):format(seconds),
