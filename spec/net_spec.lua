@@ -126,9 +126,11 @@ describe("listen and connect", function()
   it("outlive an on_error that fails itself", function()
     local before <const>, stderr <const>, text = uring.on_error, io.stderr, {}
     uring.on_error = function() error "no luck" end
-    io.stderr = {write = function(_, ...) text[#text + 1] = table.concat {...} end}
+    rawset(io, "stderr", {write = function(_, ...)
+      text[#text + 1] = table.concat {...}
+    end})
     local server = listen()
-    local serving = uring.spawn(server.serve, server, function(conn)
+    local task = uring.spawn(server.serve, server, function(conn)
       if conn:read() == "fail" then error "handler" end
       conn:write "fine\n"
     end)
@@ -138,8 +140,9 @@ describe("listen and connect", function()
       assert.equal(word == "go on" and "fine" or nil, (conn:read()))
     end
     server:close()
-    serving:join()
-    uring.on_error, io.stderr = before, stderr
+    task:join()
+    uring.on_error = before
+    rawset(io, "stderr", stderr)
     assert.matches("on_error failed: .*no luck.*handler", table.concat(text))
   end)
 
