@@ -141,7 +141,11 @@ local function put_operation(row)
   put_memory(info)
   put("- Linux %s%s.\n", info.since, info.man and ", " .. info.man or "")
   if info.note then put("%s\n", info.note) end
-  if info.example then put("```lua\n%s\n```\n", info.example) end
+  if info.example then
+    assert(load(info.example))
+    for name in info.example:gmatch "core%.([%u%d_]+)" do assert(core[name], name) end
+    put("```lua\n%s\n```\n", info.example)
+  end
 end
 
 local function operations()

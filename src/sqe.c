@@ -210,10 +210,23 @@ static int l_sqe_set_personality(lua_State *L) {
   return 1;
 }
 
-/* sqe:set_ioprio(integer) -> sqe; a priority, or flags of sends and such */
+/* Is the operation a send of plain data? */
+static bool is_send(const OpDef *def) {
+  return def != NULL && (def->opcode == IORING_OP_SEND ||
+                         def->opcode == IORING_OP_SEND_ZC);
+}
+
+/*
+** sqe:set_ioprio(integer) -> sqe; a priority, or flags of sends and such
+** Not IORING_SEND_VECTORIZED: the kernel would take the bytes for addresses,
+** and send whatever memory they say.
+*/
 static int l_sqe_set_ioprio(lua_State *L) {
   Sqe *s = check(L, 1);
-  s->sqe->ioprio = (uint16_t)args_int(L, 2, 0, UINT16_MAX);
+  unsigned value = (unsigned)args_int(L, 2, 0, UINT16_MAX);
+  luaL_argcheck(L, !(value & U_SEND_VECTORIZED) || !is_send(s->op->def), 2,
+                "IORING_SEND_VECTORIZED: the data is no list of pieces");
+  s->sqe->ioprio = (uint16_t)value;
   lua_settop(L, 1);
   return 1;
 }
@@ -267,9 +280,7 @@ static int l_sqe_send_set_addr(lua_State *L) {
   size_t size;
   addr_check(L, 2, &a);
   s = check(L, 1);
-  luaL_argcheck(L, s->op->def && (s->op->def->opcode == IORING_OP_SEND ||
-                s->op->def->opcode == IORING_OP_SEND_ZC), 1,
-                "sqe is not prepared for a send");
+  luaL_argcheck(L, is_send(s->op->def), 1, "sqe is not prepared for a send");
   size = offsetof(Addr, sa) + a.len;
   copy = op_alloc(s->op, size);
   if (copy == NULL)

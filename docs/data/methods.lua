@@ -365,7 +365,9 @@ return {
     { "set_personality(id: integer): uring.Sqe", "Whose rights it has.", since = "5.6" },
     { "set_ioprio(value: integer): uring.Sqe",
       "A priority (ioprio_set(2)); of sends, receives and accepts their own flags, as " ..
-        "`IORING_RECVSEND_POLL_FIRST`." },
+        "`IORING_RECVSEND_POLL_FIRST`. Not `IORING_SEND_VECTORIZED`, for sends: their data " ..
+          "would " ..
+        "be taken for addresses." },
     { "set_buf_group(group: integer): uring.Sqe",
       "The provided buffers to choose from, with `IOSQE_BUFFER_SELECT`.",
       c = "io_uring_sqe_set_buf_group" },

@@ -1543,7 +1543,7 @@ function sqe:set_flags(flags) end
 ---@return uring.Sqe
 function sqe:set_personality(id) end
 
----A priority (ioprio_set(2)); of sends, receives and accepts their own flags, as `IORING_RECVSEND_POLL_FIRST`.
+---A priority (ioprio_set(2)); of sends, receives and accepts their own flags, as `IORING_RECVSEND_POLL_FIRST`. Not `IORING_SEND_VECTORIZED`, for sends: their data would be taken for addresses.
 ---@param value integer
 ---@return uring.Sqe
 function sqe:set_ioprio(value) end
