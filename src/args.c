@@ -24,10 +24,12 @@
 /* An integer within bounds [e]. */
 lua_Integer args_int(lua_State *L, int arg, lua_Integer low,
                      lua_Integer high) {
-  lua_Integer n;
+  int isint;
+  lua_Integer n = lua_tointegerx(L, arg, &isint);
   if (lua_type(L, arg) != LUA_TNUMBER)
     luaL_typeerror(L, arg, "integer");
-  n = luaL_checkinteger(L, arg);
+  if (!isint)
+    luaL_checkinteger(L, arg);  /* raises */
   if (n < low || n > high)
     luaL_argerror(L, arg, lua_pushfstring(L,
       "%I is out of range, expected %I to %I", (LUAI_UACINT)n,

@@ -78,8 +78,6 @@ void fd_use(Fd *f, FdUse *use, Op *op) {
 /* The kernel is done with the operation that holds 'use'. */
 void fd_unuse(FdUse *use) {
   Fd *f = use->fd;
-  if (f == NULL)
-    return;
   use->fd = NULL;
   link_remove(&use->link);
   if (--f->count == 0)
@@ -163,13 +161,15 @@ Fd *fd_push(lua_State *L, State *S, int fd) {
   return f;
 }
 
-/* The Fd at 'arg'; NULL when it is something else. */
-Fd *fd_test(lua_State *L, int arg) {
-  const State *S = state_get(L);  /* none in a function without upvalues */
+/* fd_test; 'S' is NULL in a function without upvalues. */
+static Fd *test(lua_State *L, const State *S, int arg) {
   Fd **box = S ? unit_test(L, arg, S->fd_meta)
                : luaL_testudata(L, arg, FD_TYPE);
   return box ? *box : NULL;
 }
+
+/* The Fd at 'arg'; NULL when it is something else. */
+Fd *fd_test(lua_State *L, int arg) { return test(L, state_get(L), arg); }
 
 /* Raise for a descriptor that is not there any more. */
 static int closed_error(lua_State *L, int arg, const Fd *f) {
@@ -232,18 +232,19 @@ static bool ask_method(lua_State *L, int arg, int *fd) {
 ** file, or an object with a method getfd, fileno or pollfd, which may run
 ** any Lua code: read such an argument before any pointer is taken.
 */
-static int any_arg(lua_State *L, int arg, Fd **own) {
-  int fd, type = lua_type(L, arg);
+static int any_arg(lua_State *L, const State *S, int arg, Fd **own) {
+  int fd, type;
   luaL_Stream *file;
-  *own = NULL;
-  if (type == LUA_TNUMBER) {
-    luaL_checkinteger(L, arg);
-    return check_number(L, arg, arg);
-  }
-  if (type == LUA_TUSERDATA && (*own = fd_test(L, arg)) != NULL) {
+  *own = test(L, S, arg);
+  if (*own != NULL) {
     if ((*own)->state == FD_CLOSED || (*own)->state == FD_DETACHED)
       closed_error(L, arg, *own);
     return (*own)->fd;
+  }
+  type = lua_type(L, arg);
+  if (type == LUA_TNUMBER) {
+    luaL_checkinteger(L, arg);
+    return check_number(L, arg, arg);
   }
   file = type == LUA_TUSERDATA ? luaL_testudata(L, arg, LUA_FILEHANDLE) : NULL;
   if (file != NULL) {
@@ -263,7 +264,7 @@ void fd_check_ring(lua_State *L, int arg, const Ring *r, const Fd *f) {
 
 /* The same, or a direct descriptor of the ring, which has own->ring [e]. */
 int fd_arg_any(lua_State *L, int arg, const Ring *r, Fd **own) {
-  int fd = any_arg(L, arg, own);
+  int fd = any_arg(L, r->state, arg, own);
   if (*own && (*own)->ring)
     fd_check_ring(L, arg, r, *own);
   return fd;
@@ -271,7 +272,7 @@ int fd_arg_any(lua_State *L, int arg, const Ring *r, Fd **own) {
 
 /* The descriptor at 'arg', which must not be a direct one [e]. */
 int fd_arg(lua_State *L, int arg, Fd **own) {
-  int fd = any_arg(L, arg, own);
+  int fd = any_arg(L, state_get(L), arg, own);
   luaL_argcheck(L, *own == NULL || (*own)->ring == NULL, arg,
     "direct descriptor: only operations of its ring can use it (fd:install "
     "makes an ordinary one)");

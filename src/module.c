@@ -52,17 +52,6 @@ const void *unit_type(lua_State *L, State *S, const char *name,
   return identity;
 }
 
-/* luaL_testudata without looking the name up; for the hot path. */
-void *unit_test(lua_State *L, int arg, const void *meta) {
-  void *p = lua_touserdata(L, arg);
-  bool same;
-  if (p == NULL || !lua_getmetatable(L, arg))
-    return NULL;
-  same = lua_topointer(L, -1) == meta;
-  lua_pop(L, 1);
-  return same ? p : NULL;
-}
-
 /* The state of this universe, anchored in the registry. */
 static State *new_state(lua_State *L) {
   State *S = lua_newuserdatauv(L, sizeof *S, 0);

@@ -35,9 +35,9 @@ typedef struct More {
 void *op_alloc(Op *op, size_t size) {
   size_t rounded = (size + 15) & ~(size_t)15;
   More *more;
-  if (rounded <= OP_INLINE - op->used) {
+  if (rounded <= (size_t)OP_INLINE - op->used) {
     void *mem = op->mem + op->used;
-    op->used += rounded;
+    op->used = (uint16_t)(op->used + rounded);
     return mem;
   }
   more = calloc(1, sizeof *more + size);
@@ -55,51 +55,51 @@ uint64_t op_tag(const Op *op) {
 }
 
 /*
-** Make room in the slab, and in the anchor table for the new slots, so that
-** anchoring never needs memory [-0, +0, e].  May run finalisers.
+** Make a slot, or the place in the registry where the next free one keeps
+** its value [-0, +0, e].  May run finalisers.
 */
 static void grow(lua_State *L, Ring *r) {
-  uint32_t first = slab_size(&r->ops);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, r->anchors);
-  for (uint32_t i = first + 64; i > first; i--) {
-    lua_pushboolean(L, 0);
-    lua_rawseti(L, -2, i);
-  }
-  lua_pop(L, 1);
-  if (first == slab_size(&r->ops) && !slab_grow(&r->ops))
+  Op *op;
+  int place;
+  if (r->ops.free == 0 && !slab_grow(&r->ops))
     luaL_error(L, "not enough memory");
+  lua_pushboolean(L, 0);
+  place = luaL_ref(L, LUA_REGISTRYINDEX);
+  op = slab_first(&r->ops);
+  if (op != NULL && op->anchor == 0)
+    op->anchor = place;
+  else  /* a finaliser's operation has taken it */
+    luaL_unref(L, LUA_REGISTRYINDEX, place);
 }
 
 /*
-** Have a free slot, so that op_new needs no memory of Lua, and runs no
-** finaliser that could take back what was checked [-0, +0, e].
+** Have a free slot that can anchor, so that op_new needs no memory of Lua,
+** and runs no finaliser that could take back what was checked [-0, +0, e].
 */
 void op_reserve(lua_State *L, Ring *r) {
-  while (r->ops.free == 0)
+  const Op *op;
+  while ((op = slab_first(&r->ops)) == NULL || op->anchor == 0)
     grow(L, r);
 }
 
 /* Keep the Lua value at 'index' until the operation is freed; no error. */
 static void anchor(lua_State *L, Op *op, int index) {
-  lua_rawgeti(L, LUA_REGISTRYINDEX, op->ring->anchors);
   lua_pushvalue(L, index);
-  lua_rawseti(L, -2, op->slot.index + 1);
-  lua_pop(L, 1);
+  lua_rawseti(L, LUA_REGISTRYINDEX, op->anchor);
   op->anchored = true;
 }
 
 static void unanchor(lua_State *L, Op *op) {
-  lua_rawgeti(L, LUA_REGISTRYINDEX, op->ring->anchors);
   lua_pushboolean(L, 0);
-  lua_rawseti(L, -2, op->slot.index + 1);
-  lua_pop(L, 1);
+  lua_rawseti(L, LUA_REGISTRYINDEX, op->anchor);
   op->anchored = false;
 }
 
 /* Its descriptors may be closed. */
 void op_unuse(Op *op) {
-  fd_unuse(&op->use[0]);
-  fd_unuse(&op->use[1]);
+  for (int i = 0; i < 2; i++)
+    if (op->use[i].fd)
+      fd_unuse(&op->use[i]);
 }
 
 static void release_memory(Op *op) {
@@ -117,7 +117,7 @@ static void release_memory(Op *op) {
 }
 
 static void op_free(lua_State *L, Op *op) {
-  if ((op->state & OP_DONE) && !(op->state & OP_TAKEN))
+  if ((op->state & (OP_DONE | OP_TAKEN)) == OP_DONE)
     result_dispose(op, op->res, op->flags);
   if (op->multi)
     multi_detach(op, true);
@@ -139,6 +139,7 @@ Op *op_new(lua_State *L, Ring *r, const OpDef *def, Args *a, bool raw) {
   Op *op = slab_take(&r->ops);
   memset((char *)op + offsetof(Op, def), 0,
          offsetof(Op, mem) - offsetof(Op, def));
+  op->use[0].fd = op->use[1].fd = NULL;
   op->ring = r;
   op->state = raw ? OP_RAW : OP_WAITED;
   op->fd = -1;

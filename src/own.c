@@ -12,14 +12,16 @@
 
 #include "uring.h"
 
-static bool own_path(Op *op, const char **path) {
-  if (*path != NULL) {
-    size_t size = strlen(*path) + 1;
-    char *copy = op_alloc(op, size);
-    if (copy == NULL)
-      return false;
-    *path = memcpy(copy, *path, size);
-  }
+static inline bool own_path(Op *op, const char **path) {
+  size_t size;
+  char *copy;
+  if (*path == NULL)
+    return true;
+  size = strlen(*path) + 1;
+  copy = op_alloc(op, size);
+  if (copy == NULL)
+    return false;
+  *path = memcpy(copy, *path, size);
   return true;
 }
 

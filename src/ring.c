@@ -291,7 +291,6 @@ static void leak(lua_State *L, Ring *r) {
   }
   slab_init(&r->ops, sizeof(Op));
   r->nkept = r->nfixed = 0;
-  r->anchors = LUA_NOREF;
   snprintf(text, sizeof text, "uring: %u operation%s did not end before the "
     "ring was closed; memory leaked", r->active, r->active == 1 ? "" : "s");
   lua_warning(L, text, 0);
@@ -315,6 +314,9 @@ static void free_tables(lua_State *L, Ring *r) {
     Op *op = slab_at(&r->ops, i);
     if (op->slot.used && op->multi)
       multi_detach(op, false);
+    luaL_unref(L, LUA_REGISTRYINDEX, op->anchor);
+    op->anchor = 0;
+    op->anchored = false;
   }
   free(r->raw);
   r->raw = NULL;
@@ -331,7 +333,6 @@ static void free_tables(lua_State *L, Ring *r) {
   for (unsigned i = 0; i < r->nkept; i++)
     block_release(r->kept[i]);
   free(r->kept);
-  luaL_unref(L, LUA_REGISTRYINDEX, r->anchors);
 }
 
 /* The tasks of the ring, whose object is at 'index', are lost. */
@@ -370,13 +371,11 @@ void ring_close(lua_State *L, int index, int64_t patience) {
   map_exit(r);
   free_tables(L, r);
 }
-/* Raise unless the ring is open and this process's own. */
-void ring_usable(lua_State *L, const Ring *r) {
-  if (!r->open)
-    luaL_error(L, "ring is closed");
-  if (r->fork_count != fork_count)
-    luaL_error(L, "ring belongs to the parent process: a child of fork "
-                  "makes a ring of its own");
+
+/* Raise for a ring that is closed, or not this process's own. */
+void ring_refuse(lua_State *L, const Ring *r) {
+  luaL_error(L, r->open ? "ring belongs to the parent process: a child of "
+                          "fork makes a ring of its own" : "ring is closed");
 }
 
 /*

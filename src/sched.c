@@ -87,7 +87,7 @@ Task *sched_resumed(lua_State *L, State *S) {
 
 /*
 ** Suspend the task until it is woken or the time 'until' has come; 'k' goes
-** on then.  To be returned from the C function [e, before anything is done].
+** on then, and has the state as its context.  To be returned from the C function [e, before anything is done].
 */
 int sched_park(lua_State *L, Task *t, WaitKind wait, int64_t until,
                lua_KFunction k) {
@@ -100,7 +100,7 @@ int sched_park(lua_State *L, Task *t, WaitKind wait, int64_t until,
   t->state = TASK_WAITING;
   t->wait = (uint8_t)wait;
   t->since = t->ring->now;
-  return lua_yieldk(L, 0, (lua_KContext)wait, k);
+  return lua_yieldk(L, 0, (lua_KContext)t->ring->state, k);
 }
 
 /* Put a task on the ready queue of its ring. */
@@ -181,7 +181,7 @@ static int finish(lua_State *L, State *S, Task *t) {
 }
 
 static int finishk(lua_State *L, int status, lua_KContext ctx) {
-  State *S = state_get(L);
+  State *S = (State *)ctx;
   Task *t = sched_resumed(L, S);
   (void)status;
   if (t == NULL)
@@ -396,7 +396,8 @@ static int resume_first(lua_State *L, Ring *r) {
   if (since != 0)
     debug_ran(L, S, t, since);
   if (status == LUA_YIELD && t->state != TASK_RUNNING) {
-    lua_pop(t->co, nres);
+    if (nres > 0)
+      lua_pop(t->co, nres);
     return LUA_OK;
   }
   return end_task(L, r, t, status);

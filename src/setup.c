@@ -155,7 +155,6 @@ static void init_fields(Ring *r, State *S) {
   memset(r, 0, sizeof *r);
   r->state = S;
   r->fork_count = fork_count;
-  r->anchors = LUA_NOREF;
   slab_init(&r->ops, sizeof(Op));
   link_init(&r->cancels);
   link_init(&r->backlog);
@@ -176,8 +175,6 @@ static Ring *push_closed(lua_State *L, State *S) {
   lua_pushvalue(L, -2);
   lua_rawsetp(L, -2, r);
   lua_pop(L, 1);
-  lua_newtable(L);
-  r->anchors = luaL_ref(L, LUA_REGISTRYINDEX);
   return r;
 }
 
@@ -185,10 +182,8 @@ static Ring *push_closed(lua_State *L, State *S) {
 static int ring_new(lua_State *L, State *S, const Options *o) {
   Ring *r = push_closed(L, S);
   int rc = init_best(r, o);
-  if (rc < 0) {
-    luaL_unref(L, LUA_REGISTRYINDEX, r->anchors);
+  if (rc < 0)
     return err_setup(L, -rc);
-  }
   r->open = true;
   r->disabled = (r->uring.flags & IORING_SETUP_R_DISABLED) != 0;
   if (!(r->uring.features & IORING_FEAT_EXT_ARG)) {

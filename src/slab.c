@@ -12,38 +12,29 @@
 
 #include "uring.h"
 
-#define CHUNK 64u  /* records allocated at once */
-
 void slab_init(Slab *s, size_t record) {
   memset(s, 0, sizeof *s);
   s->record = record;
 }
 
-uint32_t slab_size(const Slab *s) { return s->nchunks * CHUNK; }
-
-/* The record at 'index', used or not, or NULL beyond the end. */
-void *slab_at(const Slab *s, uint32_t index) {
-  if (index / CHUNK >= s->nchunks)
-    return NULL;
-  return (char *)s->chunks[index / CHUNK] + (index % CHUNK) * s->record;
-}
+uint32_t slab_size(const Slab *s) { return s->nchunks * SLAB_CHUNK; }
 
 /* Add a chunk of free slots; false when there is no memory or no index. */
 bool slab_grow(Slab *s) {
   uint32_t first = slab_size(s);
   void **chunks;
   char *chunk;
-  if (first + CHUNK > SLAB_MAXSLOTS)
+  if (first + SLAB_CHUNK > SLAB_MAXSLOTS)
     return false;
   chunks = realloc(s->chunks, (s->nchunks + 1) * sizeof *chunks);
   if (chunks == NULL)
     return false;
   s->chunks = chunks;
-  chunk = calloc(CHUNK, s->record);
+  chunk = calloc(SLAB_CHUNK, s->record);
   if (chunk == NULL)
     return false;
   s->chunks[s->nchunks++] = chunk;
-  for (uint32_t i = CHUNK; i-- > 0;) {  /* lowest index taken first */
+  for (uint32_t i = SLAB_CHUNK; i-- > 0;) {  /* lowest index taken first */
     Slot *slot = (Slot *)(void *)(chunk + i * s->record);
     slot->index = first + i;
     slot->generation = 1;
@@ -73,14 +64,6 @@ void slab_put(Slab *s, void *record) {
   slot->next = s->free;
   s->free = slot->index + 1;
   s->used--;
-}
-
-/* The record in use at 'index' if it is still of this generation. */
-void *slab_find(const Slab *s, uint32_t index, uint32_t generation) {
-  Slot *slot = slab_at(s, index);
-  if (slot == NULL || !slot->used || slot->generation != generation)
-    return NULL;
-  return slot;
 }
 
 void slab_free(Slab *s) {

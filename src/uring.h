@@ -79,6 +79,7 @@ static inline void link_remove(Link *l) {
 /* ---- slab.c (no Lua) -------------------------------------------------- */
 
 #define SLAB_MAXSLOTS 0xffffffu  /* 24 bits; the last one is never used */
+#define SLAB_CHUNK 64u  /* records allocated at once */
 
 /* First member of every record of a slab. */
 typedef struct Slot {
@@ -99,9 +100,29 @@ bool slab_grow(Slab *s);
 uint32_t slab_size(const Slab *s);
 void *slab_take(Slab *s);
 void slab_put(Slab *s, void *record);
-void *slab_at(const Slab *s, uint32_t index);
-void *slab_find(const Slab *s, uint32_t index, uint32_t generation);
 void slab_free(Slab *s);
+
+/* The record at 'index', used or not, or NULL beyond the end. */
+static inline void *slab_at(const Slab *s, uint32_t index) {
+  if (index / SLAB_CHUNK >= s->nchunks)
+    return NULL;
+  return (char *)s->chunks[index / SLAB_CHUNK] +
+         (index % SLAB_CHUNK) * s->record;
+}
+
+/* The record that is taken next, or NULL. */
+static inline void *slab_first(const Slab *s) {
+  return s->free ? slab_at(s, s->free - 1) : NULL;
+}
+
+/* The record in use at 'index' if it is still of this generation. */
+static inline void *slab_find(const Slab *s, uint32_t index,
+                              uint32_t generation) {
+  Slot *slot = slab_at(s, index);
+  if (slot == NULL || !slot->used || slot->generation != generation)
+    return NULL;
+  return slot;
+}
 
 /* ---- heap.c (no Lua) -------------------------------------------------- */
 
@@ -131,6 +152,8 @@ void heap_free(Heap *h);
 static inline Timer *heap_first(const Heap *h) {
   return h->count ? h->nodes[0].timer : NULL;
 }
+
+extern unsigned fork_count;  /* how often this process has been a child */
 
 /* ---- the state of one Lua universe ------------------------------------ */
 
@@ -168,6 +191,17 @@ struct State {
 
 static inline State *state_get(lua_State *L) {
   return (State *)lua_touserdata(L, lua_upvalueindex(1));
+}
+
+/* luaL_testudata without looking the name up, for what unit_type returned. */
+static inline void *unit_test(lua_State *L, int arg, const void *meta) {
+  void *p = lua_touserdata(L, arg);
+  bool same;
+  if (p == NULL || !lua_getmetatable(L, arg))
+    return NULL;
+  same = lua_topointer(L, -1) == meta;
+  lua_pop(L, 1);
+  return same ? p : NULL;
 }
 
 /* ---- error.c ---------------------------------------------------------- */
@@ -542,37 +576,39 @@ enum {                 /* Op.state */
 */
 struct Op {
   Slot slot;
-  const OpDef *def;    /* NULL for an entry that was not prepared */
+  int anchor;          /* registry: what must not be collected; 0: no place */
+  int fd;              /* for messages; -1 when there is none */
   Ring *ring;
+  int64_t since;       /* when it was prepared */
+  int32_t res;
+  uint32_t flags;
+  uint32_t number;     /* place in the submission queue */
+  Link cancels;        /* in Ring.cancels */
+  FdUse use[2];
+  /* from here to 'mem' zero in a new one */
+  const OpDef *def;    /* NULL for an entry that was not prepared */
   Task *task;          /* who is resumed */
   uint8_t state;
   uint8_t kind;        /* ResultKind */
   bool pooled;         /* block belongs to the ring's pool */
-  bool anchored;       /* has a value in the ring's anchor table */
+  bool anchored;       /* there is a value at 'anchor' */
   bool fixed;          /* works on a slot of the ring's table */
+  uint16_t used;       /* bytes taken from mem */
   uint32_t place;      /* for a new descriptor, Args.slot */
-  int32_t res;
-  uint32_t flags;
-  uint32_t number;     /* place in the submission queue */
-  int fd;              /* for messages; -1 when there is none */
-  const char *path;    /* likewise */
+  uint32_t at;         /* of the last completion: where its bytes begin */
+  unsigned nout;       /* structures at 'out' */
+  unsigned nblocks;    /* how many 'blocks' */
+  unsigned queued;     /* its completions in Ring.raw */
+  const char *path;    /* for messages */
   const Addr *addr;    /* likewise, or the peer of an accept */
   struct statx *statx;
   Group *group;        /* whose buffers it takes; it has a reference */
   Multi *multi;        /* its completions go there */
-  uint32_t at;         /* of the last completion: where its bytes begin */
   void *out;           /* Args.out */
-  unsigned nout;       /* structures there */
   uint64_t data64;     /* set_data64 */
-  FdUse use[2];
-  Link cancels;        /* in Ring.cancels */
   Block *block;        /* memory given to the kernel ... */
   Block **blocks;      /* ... or a list of such */
-  unsigned nblocks;
-  unsigned queued;     /* its completions in Ring.raw */
-  int64_t since;       /* when it was prepared */
   void *more;          /* chain of further memory */
-  size_t used;         /* bytes taken from mem */
   _Alignas(16) char mem[OP_INLINE];
 };
 
@@ -726,7 +762,6 @@ struct Ring {
   Link cancels;        /* operations to be cancelled at the next enter */
   Link backlog;        /* entries that found the submission queue full */
   Pool pool;
-  int anchors;         /* registry: slot -> what must not be collected */
   RawCqe *raw;         /* circular queue of the raw layer */
   unsigned raw_head, raw_count, raw_size;
   struct io_uring_probe *probe;
@@ -752,7 +787,7 @@ unsigned ring_flush(Ring *r);
 int ring_submit(Ring *r);
 int ring_wait(Ring *r, unsigned want, int64_t timeout);
 void ring_close(lua_State *L, int index, int64_t patience);
-void ring_usable(lua_State *L, const Ring *r);
+void ring_refuse(lua_State *L, const Ring *r);
 bool ring_dying(lua_State *L, const Ring *r);
 Ring *ring_check(lua_State *L, int arg);
 void ring_push(lua_State *L, const Ring *r);
@@ -760,6 +795,12 @@ bool ring_keep(Ring *r, Block *b);
 Ring *ring_default(lua_State *L, State *S);
 void setup_open(lua_State *L, State *S);
 void ring_open(lua_State *L, State *S);
+
+/* Raise unless the ring is open and this process's own [-0, +0, e]. */
+static inline void ring_usable(lua_State *L, const Ring *r) {
+  if (!r->open || r->fork_count != fork_count)
+    ring_refuse(L, r);
+}
 
 enum { RING_DATA = 1, RING_TASKS = 2 };  /* user values */
 
@@ -890,10 +931,8 @@ void debug_open(lua_State *L, State *S);
 void const_open(lua_State *L, State *S);
 const void *unit_type(lua_State *L, State *S, const char *name,
                       const luaL_Reg *methods, const luaL_Reg *meta);
-void *unit_test(lua_State *L, int arg, const void *meta);
 void unit_methods(lua_State *L, State *S, const char *name,
                   const luaL_Reg *methods);
-extern unsigned fork_count;
 
 __attribute__((visibility("default"))) int luaopen_uring_core(lua_State *L);
 
