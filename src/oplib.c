@@ -143,13 +143,30 @@ static int l_op_reading(lua_State *L) {
 }
 
 /*
+** core.stream.send(fd, string) -> bytes | nil, message, errno
+** All of it, unless a signal or an error comes between.  False, and nothing
+** is done, unless there is one string alone, which is not empty: that spares
+** the caller two calls to find out.
+*/
+static int l_op_send(lua_State *L) {
+  if (lua_gettop(L) != 2 || lua_type(L, 2) != LUA_TSTRING ||
+      lua_rawlen(L, 2) == 0) {
+    lua_pushboolean(L, 0);
+    return 1;
+  }
+  lua_pushnil(L);
+  lua_pushinteger(L, MSG_NOSIGNAL | MSG_WAITALL);
+  return call(L, LANE_OUT, NULL);
+}
+
+/*
 ** core.stream: recv, read, send, write for streams.  One task at a time is
 ** in each direction; another one gets EBUSY at once.
 */
 static void open_stream(lua_State *L, State *S) {
   static const struct { const char *name; lua_CFunction f; } rows[] = {
     {"recv", l_op_in}, {"read", l_op_in},
-    {"send", l_op_out}, {"write", l_op_out}
+    {"send", l_op_send}, {"write", l_op_out}
   };
   lua_newtable(L);
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

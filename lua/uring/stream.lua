@@ -8,7 +8,6 @@ local core <const> = require "uring.core"
 local op <const> = core.op
 local errno <const>, strerror <const> = core.errno, core.strerror
 
-local SEND_FLAGS <const> = core.MSG_NOSIGNAL | core.MSG_WAITALL
 local MIN_CHUNK <const>, MAX_CHUNK <const> = 4096, 65536
 local JOIN_LIMIT <const> = 65536       -- pieces joined before they are sent
 
@@ -19,7 +18,8 @@ local recv <const>, send <const> = core.stream.recv, core.stream.send
 local reading <const> = core.stream.reading
 
 -- The bytes that were received and not read yet are the parked pieces, if
--- there are any, and then buffer from 'from' on.
+-- there are any, and then buffer from 'from' on.  'chunk' is how many to ask
+-- for; false when no more can come, at the end or when it is closed.
 
 ---@class uring.Stream
 ---@field fd uring.Fd
@@ -33,7 +33,7 @@ local meta = {__name = "uring.stream", __index = Stream}
 ---@return uring.Stream
 local function new(fd, peer)
   return setmetatable({
-    fd = fd, peer_address = peer or false, closed = false, ended = false,
+    fd = fd, peer_address = peer or false, closed = false,
     buffer = "", from = 1, parked = false, chunk = MIN_CHUNK
   }, meta)
 end
@@ -53,24 +53,32 @@ local function failed(self, what, message, code)
   return nil, message, code
 end
 
--- One recv; nil alone is the end.  The pieces read so far are parked
--- meanwhile: when it raises, for the task is cancelled, they stay there.
-local function receive(self, pieces)
-  if self.closed then return closed() end
-  if self.ended then return nil end
+-- One recv; nil alone is the end.
+local function receive(self)
   local chunk = self.chunk
-  if pieces then self.parked = pieces end
+  if not chunk then
+    if self.closed then return closed() end
+    return nil
+  end
   local data, message, code = recv(self.fd, chunk)
-  if pieces then self.parked = false end
   if not data then return failed(self, "read", message, code) end
   local n = #data
   if n == chunk then
-    if chunk < MAX_CHUNK then self.chunk = chunk * 4 end
+    if chunk < MAX_CHUNK and not self.closed then self.chunk = chunk * 4 end
   elseif n == 0 then
-    self.ended = true
+    self.chunk = false
     return nil
   end
   return data
+end
+
+-- The same.  The pieces read so far are parked meanwhile: when it raises, for
+-- the task is cancelled, they stay there.
+local function receive_more(self, pieces)
+  self.parked = pieces
+  local data, message, code = receive(self)
+  self.parked = false
+  return data, message, code
 end
 
 -- The bytes that were received and not read yet.
@@ -111,6 +119,9 @@ end
 ---@param max? integer
 ---@return string? bytes nil at the end; nil, message, errno
 function Stream:readsome(max)
+  if not max and not self.parked and self.from > #self.buffer then
+    return receive(self)
+  end
   if max then max = count(max, 1, "readsome") end
   local data, message, code = true, nil, nil
   if self.parked then data, message, code = unpark(self) end
@@ -157,7 +168,7 @@ local function read_exact(self, n)
   end
   local pieces, size = {take_all(self)}, have
   while size < n do
-    local data, message, code = receive(self, pieces)
+    local data, message, code = receive_more(self, pieces)
     if not data then
       if not message and size == 0 then return nil end
       return fail(self, pieces, message, code)
@@ -187,7 +198,7 @@ local function read_on(self, data, delimiter, limit)
   local overlap = #delimiter - 1
   local tail = overlap > 0 and sub(data, -overlap) or ""
   while not limit or size <= limit + overlap do
-    local chunk, message, code = receive(self, pieces)
+    local chunk, message, code = receive_more(self, pieces)
     if not chunk then
       if not message then                -- the end: the rest, undelimited
         self.buffer, self.from = table.concat(pieces), 1
@@ -268,7 +279,7 @@ local function read_everything(self)
   end
   local pieces = {take_all(self)}
   while true do
-    local data, message, code = receive(self, pieces)
+    local data, message, code = receive_more(self, pieces)
     if not data then
       if message then return fail(self, pieces, message, code) end
       return table.concat(pieces)
@@ -336,21 +347,19 @@ end
 
 -- All of the string, which is not empty.
 local function send_all(self, data)
-  local sent, message, code = send(self.fd, data, nil, SEND_FLAGS)
-  while sent and sent < #data do       -- a signal, or an error that follows
+  while true do
     if self.closed then return closed() end
-    data = sub(data, sent + 1)
-    sent, message, code = send(self.fd, data, nil, SEND_FLAGS)
+    local sent, message, code = send(self.fd, data)
+    if not sent then return failed(self, "write", message, code) end
+    if sent == #data then return self end
+    data = sub(data, sent + 1)         -- a signal, or an error that follows
   end
-  if sent then return self end
-  return failed(self, "write", message, code)
 end
 
 local function send_each(self, ...)
   for i = 1, select("#", ...) do
     local piece = tostring((select(i, ...)))
     if piece ~= "" then
-      if self.closed then return closed() end
       local ok, message, code = send_all(self, piece)
       if not ok then return nil, message, code end
     end
@@ -377,11 +386,15 @@ end
 ---@return uring.Stream? self nil, message, errno
 function Stream:write(...)
   if self.closed then return closed() end
-  local data = ...
-  if type(data) ~= "string" or select("#", ...) > 1 then
-    if check_pieces(...) > JOIN_LIMIT then return send_each(self, ...) end
-    data = table.concat {...}
+  local sent, message, code = send(self.fd, ...)
+  if sent then
+    if sent == #... then return self end
+    return send_all(self, sub(..., sent + 1))
   end
+  if sent == nil then return failed(self, "write", message, code) end
+  -- not one string alone
+  if check_pieces(...) > JOIN_LIMIT then return send_each(self, ...) end
+  local data = table.concat {...}
   if data == "" then return self end
   return send_all(self, data)
 end
@@ -437,7 +450,7 @@ end
 ---@return true? done nil, message, errno
 function Stream:close()
   if self.closed then return true end
-  self.closed = true
+  self.closed, self.chunk = true, false
   return self.fd:close()
 end
 
