@@ -106,20 +106,21 @@ static unsigned class_of(size_t size) {
 /* A block of at least 'size' bytes, contents any; NULL without memory. */
 Block *pool_take(Pool *p, size_t size) {
   unsigned c = class_of(size);
-  Block *b;
-  if (c == POOL_CLASSES)
-    return block_new(size, 0);
-  b = p->spare[c];
-  if (b == NULL)
-    return block_new(class_size[c], 0);
-  p->spare[c] = b->next;
-  p->bytes -= b->size;
+  Block *b = c < POOL_CLASSES ? p->spare[c] : NULL;
+  if (b != NULL) {
+    p->spare[c] = b->next;
+    p->bytes -= b->size;
+  }
+  else
+    b = block_new(c < POOL_CLASSES ? class_size[c] : size, 0);
+  p->lent += b != NULL;
   return b;
 }
 
 /* Give a block back whose only reference is the caller's. */
 void pool_put(Pool *p, Block *b) {
   unsigned c = class_of(b->size);
+  p->lent--;
   if (c == POOL_CLASSES || p->bytes + b->size > POOL_BYTES) {
     block_unref(b);
     return;

@@ -59,6 +59,19 @@ static void disown(Fd *f) {
   }
 }
 
+/* Is it a pipe, a socket, a terminal: where data comes when it comes? */
+bool fd_pollable(Fd *f) {
+  enum { UNKNOWN, YES, NO };
+  if (f->pollable == UNKNOWN) {
+    struct stat st;
+    bool file = f->ring != NULL || fstat(f->fd, &st) != 0 ||
+                S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) ||
+                S_ISBLK(st.st_mode);
+    f->pollable = file ? NO : YES;
+  }
+  return f->pollable == YES;
+}
+
 /* Does an operation of the ring hold the lane? */
 bool fd_lane_busy(const Fd *f, const Ring *r, int lane) {
   const Lane *l = &f->lanes[lane];

@@ -213,6 +213,9 @@ void op_prep(Op *op, struct io_uring_sqe *sqe, const Args *a) {
     sqe->buf_group = (uint16_t)(a->group ? a->group->id : a->index);
   }
   op->fixed = (sqe->flags & IOSQE_FIXED_FILE) != 0;
+  if (op->want > 0 && op->def->opcode == IORING_OP_RECV && a->own[0] &&
+      a->own[0]->dry && a->flags == 0 && a->group)
+    sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;  /* saves a vain attempt */
   sqe->user_data = op_tag(op);
 }
 
@@ -255,6 +258,40 @@ static void return_empty(Op *op, int res, unsigned flags) {
     result_return(op, op->at, res, flags);
 }
 
+/*
+** There was no provided buffer for an operation that returns a string: again
+** with more of them, or with memory of its own.  False when that cannot be.
+*/
+static bool again(Op *op) {
+  Ring *r = op->ring;
+  struct io_uring_sqe *sqe;
+  bool grown;
+  if ((op->state & OP_CANCEL) || !r->open)
+    return false;
+  grown = group_grow(op->group);
+  if (!grown) {
+    op->block = pool_take(&r->pool, op->want);
+    if (op->block == NULL)
+      return false;
+    op->pooled = true;
+  }
+  sqe = ring_sqe(r, op);
+  if (sqe == NULL)
+    return false;
+  io_uring_prep_rw(op->def->opcode, sqe, op->fd, grown ? NULL :
+                   op->block->data, op->want,
+                   op->def->opcode == IORING_OP_READ ? UINT64_MAX : 0);
+  sqe->flags = op->fixed ? IOSQE_FIXED_FILE : 0;
+  if (grown) {
+    sqe->flags |= IOSQE_BUFFER_SELECT;
+    sqe->buf_group = op->group->id;
+  }
+  else
+    op_select(op, NULL);
+  sqe->user_data = op_tag(op);
+  return true;
+}
+
 /* The first completion of an operation that has one result. */
 static void done(Op *op, int res, unsigned flags) {
   op->res = res;
@@ -283,6 +320,8 @@ void op_complete(lua_State *L, Op *op, int res, unsigned flags) {
     multi_complete(L, op, res, flags);
     return;
   }
+  if (res == -ENOBUFS && op->want > 0 && op->group && again(op))
+    return;
   if (!(op->state & OP_RAW))
     return_empty(op, res, flags);
   if (!(op->state & OP_DONE)) {

@@ -36,6 +36,25 @@ static int busy(lua_State *L, const OpDef *def, const Fd *f) {
   return err_fail(L, EBUSY, def->name, what);
 }
 
+#define POOL_FEW 128u
+#define POOL_LEAST 512u  /* bytes for which a provided buffer is worth it */
+
+/*
+** Where many reads wait that return strings, those that may have to wait
+** long take memory only when there is data; if they ask for no more than a
+** provided buffer has.  A few have memory of their own, which is a little
+** faster: the kernel takes provided buffers in turn, not the warmest.
+*/
+static Group *pool_for(Ring *r, const OpDef *def, const Args *a) {
+  if (!a->want || a->len < POOL_LEAST || a->len > POOL_BUFFER ||
+      a->group != NULL || a->flags != 0 || r->pool.lent < POOL_FEW)
+    return a->group;
+  if (def->opcode == IORING_OP_RECV || (def->opcode == IORING_OP_READ &&
+      a->own[0] && a->offset == UINT64_MAX && fd_pollable(a->own[0])))
+    return group_pool(r);
+  return NULL;
+}
+
 /*
 ** op.<name>(...): the second upvalue is the operation's row.  Everything
 ** that can raise comes before the slot is taken.
@@ -66,6 +85,7 @@ static int call(lua_State *L, int lane, const With *with) {
     return busy(L, def, a.own[0]);
   if (a.own[0] == NULL && !a.fixed && debug_closed(S, a.fd))
     return debug_bad_fd(L, S, def->name, describe(&a, what), a.fd);
+  a.group = pool_for(r, def, &a);
   op = op_new(L, r, def, &a, false);
   if (lane != LANE_NONE && a.own[0])
     a.own[0]->lanes[lane] =

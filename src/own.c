@@ -125,7 +125,8 @@ bool args_own(lua_State *L, Op *op, Args *a) {
     return false;
   if (a->block)
     op->block = block_hold(a->block);
-  else if (a->want) {
+  op->want = a->want ? (unsigned)a->len : 0;
+  if (a->want && !a->group) {
     op->block = pool_take(&op->ring->pool, a->len);
     if (op->block == NULL)
       return false;

@@ -62,6 +62,8 @@ void result_effect(Op *op) {
     forget_closed(op);
   if (op->res < 0)
     return;
+  if (op->def->opcode == IORING_OP_RECV && op->use[0].fd)
+    op->use[0].fd->dry = !(op->flags & IORING_CQE_F_SOCK_NONEMPTY);
   if (op->def->opcode != IORING_OP_MSG_RING)
     replace_slots(op);
   if (op->kind == RES_UPDATE)

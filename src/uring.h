@@ -236,6 +236,7 @@ struct Block {
 typedef struct Pool {
   Block *spare[POOL_CLASSES]; /* lists of blocks of one size */
   size_t bytes;
+  unsigned lent;       /* blocks that operations have */
 } Pool;
 
 Block *block_bare(size_t size, size_t align);
@@ -338,6 +339,8 @@ struct Fd {
   Link direct;         /* in Ring.directs */
   FdState state;
   bool owned;          /* a Lua object refers to it */
+  bool dry;            /* the last receive took all there was */
+  uint8_t pollable;    /* whether one may wait long for data: see fd_pollable */
   unsigned count;      /* operations prepared or in flight */
   unsigned fork_count; /* of the process the operations are of */
   Link uses;           /* FdUse of each of them */
@@ -362,6 +365,7 @@ void fd_closing(Fd *f);
 Fd *fd_test(lua_State *L, int arg);
 Fd *fd_check(lua_State *L, int arg);
 void fd_check_ring(lua_State *L, int arg, const Ring *r, const Fd *f);
+bool fd_pollable(Fd *f);
 int fd_arg(lua_State *L, int arg, Fd **own);
 int fd_arg_any(lua_State *L, int arg, const Ring *r, Fd **own);
 bool fd_lane_busy(const Fd *f, const Ring *r, int lane);
@@ -603,6 +607,7 @@ struct Op {
   const Addr *addr;    /* likewise, or the peer of an accept */
   struct statx *statx;
   Group *group;        /* whose buffers it takes; it has a reference */
+  unsigned want;       /* bytes to be returned as a string */
   Multi *multi;        /* its completions go there */
   void *out;           /* Args.out */
   uint64_t data64;     /* set_data64 */
