@@ -59,17 +59,26 @@ static void take_buffer(Op *op, const struct io_uring_cqe *cqe) {
                          (cqe->flags & U_CQE_F_BUF_MORE) != 0);
 }
 
+/* A cancellation has ended: did it reach its operation, which is 'op'? */
+static void cancelled(Ring *r, Op *op, int res) {
+  if (res < 0 && op != NULL && (op->state & OP_KERNEL) &&
+      (op->state & OP_CANCEL) && link_alone(&op->cancels))
+    ring_cancel_again(r, op);
+}
+
 static void take(lua_State *L, Ring *r, const struct io_uring_cqe *cqe) {
   uint64_t tag = cqe->user_data;
   Op *op;
-  if ((tag & 0xff) == TAG_CANCEL)
-    return;
   if ((tag & 0xff) == TAG_MESSAGE) {
     keep(r, cqe);
     return;
   }
   op = slab_find(&r->ops, (uint32_t)(tag >> 8) & SLAB_MAXSLOTS,
                  (uint32_t)(tag >> 32));
+  if ((tag & 0xff) == TAG_CANCEL) {
+    cancelled(r, op, cqe->res);
+    return;
+  }
   if ((tag & 0xff) != TAG_OP || op == NULL || !(op->state & OP_KERNEL)) {
     r->stats.stale++;
     return;

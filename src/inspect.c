@@ -122,11 +122,14 @@ static void push_tasks(lua_State *L, Ring *r) {
 static int l_ring_timeout(lua_State *L) {
   Ring *r = ring_check(L, 1);
   const Timer *t = heap_first(&r->timers);
-  int64_t left = t ? t->when - sched_clock() : 0;
+  int64_t when = t ? t->when : FOREVER, left;
+  if (!link_alone(&r->stubborn) && r->retry < when)
+    when = r->retry;
+  left = when - sched_clock();
   if (!link_alone(&r->ready) || io_uring_sq_ready(&r->uring) > 0 ||
       !link_alone(&r->backlog) || !link_alone(&r->cancels))
     lua_pushinteger(L, 0);
-  else if (t == NULL)
+  else if (when == FOREVER)
     lua_pushnil(L);
   else
     lua_pushnumber(L, left > 0 ? (lua_Number)left / 1e9 : 0.0);

@@ -21,6 +21,8 @@
 
 #define MAX_WAITS 1000  /* for room in the queue of SQPOLL */
 
+#define MAX_TRIES 7  /* then every 64 ms */
+
 /* An entry that found the submission queue full. */
 typedef struct Backlog {
   Link link;
@@ -134,10 +136,45 @@ static void flush_cancels(Ring *r) {
     if (sqe == NULL)
       return;
     io_uring_prep_cancel64(sqe, op_tag(op), 0);
-    sqe->user_data = TAG_CANCEL;
+    sqe->user_data = (op_tag(op) & ~UINT64_C(0xff)) | TAG_CANCEL;
     link_remove(&op->cancels);
     r->stats.cancels++;
   }
+}
+
+/*
+** The kernel did not find the operation, or could not stop it: it was on its
+** way to a worker thread, or is not there yet.  Cancel it again, at once and
+** then ever later.
+*/
+void ring_cancel_again(Ring *r, Op *op) {
+  int64_t when;
+  if (op->tries == 0)
+    link_append(&r->cancels, &op->cancels);
+  else {
+    when = sched_clock() + (SECOND / 2000 << op->tries);
+    if (link_alone(&r->stubborn) || when < r->retry)
+      r->retry = when;
+    link_append(&r->stubborn, &op->cancels);
+  }
+  if (op->tries < MAX_TRIES)
+    op->tries++;
+}
+
+/* Queue what is to be cancelled again by now; how long to wait at most. */
+static int64_t retry_cancels(Ring *r, int64_t timeout) {
+  int64_t left;
+  if (link_alone(&r->stubborn))
+    return timeout;
+  left = r->retry - sched_clock();
+  if (left > 0)
+    return left < timeout ? left : timeout;
+  while (!link_alone(&r->stubborn)) {
+    Link *first = r->stubborn.next;
+    link_remove(first);
+    link_append(&r->cancels, first);
+  }
+  return timeout;
 }
 
 /* Show the kernel everything that is prepared; the number of entries. */
@@ -163,6 +200,7 @@ int ring_wait(Ring *r, unsigned want, int64_t timeout) {
   struct __kernel_timespec ts;
   unsigned n;
   int rc;
+  timeout = retry_cancels(r, timeout);
   if (flush_backlog(r))
     flush_cancels(r);
   n = new_entries(r);

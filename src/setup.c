@@ -157,6 +157,7 @@ static void init_fields(Ring *r, State *S) {
   r->fork_count = fork_count;
   slab_init(&r->ops, sizeof(Op));
   link_init(&r->cancels);
+  link_init(&r->stubborn);
   link_init(&r->backlog);
   link_init(&r->ready);
   link_init(&r->directs);

@@ -587,7 +587,7 @@ struct Op {
   int32_t res;
   uint32_t flags;
   uint32_t number;     /* place in the submission queue */
-  Link cancels;        /* in Ring.cancels */
+  Link cancels;        /* in Ring.cancels or Ring.stubborn */
   FdUse use[2];
   /* from here to 'mem' zero in a new one */
   const OpDef *def;    /* NULL for an entry that was not prepared */
@@ -597,6 +597,7 @@ struct Op {
   bool pooled;         /* block belongs to the ring's pool */
   bool anchored;       /* there is a value at 'anchor' */
   bool fixed;          /* works on a slot of the ring's table */
+  uint8_t tries;       /* cancellations that did not stop it */
   uint16_t used;       /* bytes taken from mem */
   uint32_t place;      /* for a new descriptor, Args.slot */
   uint32_t at;         /* of the last completion: where its bytes begin */
@@ -765,6 +766,8 @@ struct Ring {
   Slab ops;
   unsigned active;     /* operations that the kernel has or will get */
   Link cancels;        /* operations to be cancelled at the next enter */
+  Link stubborn;       /* those to be cancelled again at 'retry' */
+  int64_t retry;       /* ns */
   Link backlog;        /* entries that found the submission queue full */
   Pool pool;
   RawCqe *raw;         /* circular queue of the raw layer */
@@ -788,6 +791,7 @@ struct Ring {
 };
 
 struct io_uring_sqe *ring_sqe(Ring *r, Op *op);
+void ring_cancel_again(Ring *r, Op *op);
 unsigned ring_flush(Ring *r);
 int ring_submit(Ring *r);
 int ring_wait(Ring *r, unsigned want, int64_t timeout);
