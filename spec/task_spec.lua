@@ -165,7 +165,7 @@ describe("a task", function()
     local reader = waits(("read fd %d"):format(r:fileno()), function() op.read(r, 1) end)
     local sleeper = waits("sleep", function() core.sleep(0.05) end)
     local waiter = waits("park", function() core.park() end)
-    local joiner = waits("join", function() waiter:join() end)
+    local joiner = waits("join waiter", function() waiter:name("waiter"):join() end)
     op.write(w, "x")
     waiter:wake()
     for _, task in ipairs { reader, sleeper, waiter, joiner } do task:join() end

@@ -18,17 +18,30 @@
 
 #define SLOW (SECOND / 10)  /* a task should not run longer at once */
 
-/* Where the running Lua function is; false when there is none. */
-static bool place(lua_State *L, char *out, size_t size) {
+/* Is the function in a file of the library's own? */
+static bool is_own(const State *S, const lua_Debug *ar) {
+  size_t n = strlen(S->folder);
+  return n > 0 && ar->source[0] == '@' &&
+         strncmp(ar->source + 1, S->folder, n) == 0;
+}
+
+/*
+** Where the coroutine is: in the script, or else in the library; false when
+** no Lua function runs in it.
+*/
+bool debug_place(lua_State *L, const State *S, char *out, size_t size) {
   lua_Debug ar;
+  bool found = false;
   for (int level = 0; lua_getstack(L, level, &ar); level++) {
     lua_getinfo(L, "Sl", &ar);
-    if (ar.currentline > 0) {
-      snprintf(out, size, "%s:%d", ar.short_src, ar.currentline);
-      return true;
-    }
+    if (ar.currentline <= 0 || (found && is_own(S, &ar)))
+      continue;
+    found = true;
+    snprintf(out, size, "%s:%d", ar.short_src, ar.currentline);
+    if (!is_own(S, &ar))
+      break;
   }
-  return false;
+  return found;
 }
 
 /* ---- descriptors -------------------------------------------------------- */
@@ -38,7 +51,7 @@ void debug_opened(lua_State *L, State *S, Fd *f) {
   char where[CRUMB_TEXT];
   if (!S->debug)
     return;
-  if (place(L, where, sizeof where))
+  if (debug_place(L, S, where, sizeof where))
     f->opened = strdup(where);
   link_remove(&f->open);
   link_append(&S->open, &f->open);
@@ -48,7 +61,7 @@ void debug_opened(lua_State *L, State *S, Fd *f) {
 void debug_closing(lua_State *L, State *S, Fd *f, const char *how) {
   char where[CRUMB_TEXT / 2];
   Crumb *c;
-  if (!S->debug || f->closed != NULL || !place(L, where, sizeof where))
+  if (!S->debug || f->closed != NULL || !debug_place(L, S, where, sizeof where))
     return;
   f->closed = strdup(where);
   c = &S->crumbs[S->ncrumbs++ % CRUMBS];
@@ -206,7 +219,17 @@ static int l_debug_debug(lua_State *L) {
   return 1;
 }
 
+/* core.folder(path); where the Lua half is, which reports do not name */
+static int l_debug_folder(lua_State *L) {
+  State *S = state_get(L);
+  const char *path = luaL_checkstring(L, 1);
+  if (strlen(path) < sizeof S->folder)
+    strcpy(S->folder, path);
+  return 0;
+}
+
 static const luaL_Reg functions[] = {
+  {"folder", l_debug_folder},
   {"debug", l_debug_debug},
   {"on_report", l_debug_on_report},
   {"on_trace", l_debug_on_trace},

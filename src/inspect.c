@@ -17,6 +17,37 @@ static int l_task_status(lua_State *L) {
   return 1;
 }
 
+/* Push a short name of a task: what it was called, or its number. */
+static void push_short(lua_State *L, lua_State *from, int index) {
+  const Task *t = lua_touserdata(from, index);
+  lua_pushvalue(from, index);
+  lua_xmove(from, L, 1);
+  if (lua_getiuservalue(L, -1, TASK_NAME) != LUA_TSTRING) {
+    lua_pop(L, 1);
+    lua_pushfstring(L, "task %d", (int)t->id);
+  }
+  lua_remove(L, -2);
+}
+
+/*
+** The function that waits has what it waits for as its first argument.
+** Nothing is added where a stranger has closed its coroutine.
+*/
+static void push_wait_for(lua_State *L, const Task *t) {
+  const char *name = wait_names[t->wait];
+  if (lua_status(t->leaf) != LUA_YIELD || !lua_checkstack(t->leaf, 1))
+    lua_pushstring(L, name);
+  else if (t->wait == WAIT_JOIN) {
+    push_short(L, t->leaf, 1);
+    lua_pushfstring(L, "%s %s", name, lua_tostring(L, -1));
+    lua_remove(L, -2);
+  }
+  else {
+    const Fd *f = *(Fd **)lua_touserdata(t->leaf, 1);
+    lua_pushfstring(L, "%s %s %d", name, f->ring ? "slot" : "fd", f->fd);
+  }
+}
+
 /* What a waiting task waits for, pushed: "read fd 7", "sleep" [-0, +1, e] */
 static void push_wait(lua_State *L, const Task *t) {
   char buffer[ADDR_TEXT];
@@ -26,6 +57,8 @@ static void push_wait(lua_State *L, const Task *t) {
   else if ((t->wait == WAIT_PARK || t->wait == WAIT_MULTI) && t->what != NULL &&
            lua_status(t->leaf) == LUA_YIELD)
     lua_pushstring(L, t->what);
+  else if (t->wait == WAIT_JOIN || t->wait == WAIT_CLOSE)
+    push_wait_for(L, t);
   else if (t->wait != WAIT_OP)
     lua_pushstring(L, wait_names[t->wait]);
   else {
@@ -155,6 +188,7 @@ static int l_ring_tasks(lua_State *L) {
 */
 void task_deadlock(lua_State *L, Ring *r) {
   luaL_Buffer b;
+  char where[128];
   int list;
   push_tasks(L, r);
   list = lua_gettop(L);
@@ -163,13 +197,19 @@ void task_deadlock(lua_State *L, Ring *r) {
   if (r->ntasks == 0)
     luaL_addstring(&b, " the program");
   for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, list); i++) {
+    const Task *t;
     lua_rawgeti(L, list, i);
+    t = lua_touserdata(L, -1);
     luaL_tolstring(L, -1, NULL);
     lua_pushliteral(L, "\n  ");
     lua_insert(L, -2);
     lua_pushliteral(L, ": ");
-    push_wait(L, lua_touserdata(L, -4));
-    lua_concat(L, 4);
+    push_wait(L, t);
+    if (t->leaf && debug_place(t->leaf, r->state, where, sizeof where))
+      lua_pushfstring(L, " at %s", where);
+    else
+      lua_pushliteral(L, "");
+    lua_concat(L, 5);
     lua_remove(L, -2);
     luaL_addvalue(&b);
   }

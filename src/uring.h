@@ -182,6 +182,7 @@ struct State {
   int on_report;       /* registry: called with what debug mode reports */
   bool debug;          /* remember where descriptors come from */
   bool tracing;        /* inside on_trace */
+  char folder[256];    /* where the Lua half is */
   Link open;           /* descriptors opened in debug mode */
   Crumb crumbs[CRUMBS]; /* the last ones closed in it, circular */
   unsigned ncrumbs;
@@ -924,6 +925,7 @@ void timer_open(lua_State *L, State *S);
 
 /* ---- debug.c ---------------------------------------------------------- */
 
+bool debug_place(lua_State *L, const State *S, char *out, size_t size);
 void debug_opened(lua_State *L, State *S, Fd *f);
 void debug_closing(lua_State *L, State *S, Fd *f, const char *how);
 int debug_bad_fd(lua_State *L, const State *S, const char *op,

@@ -68,6 +68,9 @@ function M.on_report(text)
   io.stderr:write("uring: ", text, "\n")
 end
 
+local folder <const> = debug.getinfo(1, "S").source:match "^@(.*/)[^/]+$"
+if folder then core.folder(folder) end
+
 core.on_report(function(text) M.on_report(text) end)
 
 return M

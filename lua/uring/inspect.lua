@@ -11,13 +11,25 @@ function M.tasks()
   return assert(ring, message):tasks()
 end
 
+-- How a traceback names the files of this library.
+local function library()
+  local names = {}
+  for name in pairs(package.loaded) do
+    local path = type(name) == "string" and name:find "^uring%f[.\0]"
+                 and package.searchpath(name, package.path)
+    if path then
+      names[#path < 60 and path or "..." .. path:sub(-56)] = true
+    end
+  end
+  return names
+end
+
 -- The lines of a traceback that are the script's own.
-local function own_lines(traceback)
+local function own_lines(traceback, inside)
   local lines = {}
   for line in traceback:gmatch "\n%s*([^\n]+)" do
-    local inside = line:find("[C]", 1, true) or line:find("uring/%a+%.lua:")
-                   or line:find("tail calls", 1, true)
-    if not inside then lines[#lines + 1] = line end
+    local file = line:match "^(.-):%d+:"
+    if file and not inside[file] then lines[#lines + 1] = line end
   end
   return lines
 end
@@ -26,13 +38,13 @@ end
 --- and where.
 ---@return string
 function M.dump()
-  local tasks = M.tasks()
+  local tasks, inside = M.tasks(), library()
   local report = {("%d task%s"):format(#tasks, #tasks == 1 and "" or "s")}
   for _, task in ipairs(tasks) do
     local what, age = task:waiting()
     report[#report + 1] = ("%s: %s, for %.3f s"):format(tostring(task), what,
                                                         age)
-    for _, line in ipairs(own_lines(task:traceback())) do
+    for _, line in ipairs(own_lines(task:traceback(), inside)) do
       report[#report + 1] = "    " .. line
     end
   end
@@ -58,6 +70,12 @@ function M.debug(on) return core.debug(on) end
 --- missed comes at once, and the rhythm is kept.
 ---@param seconds number
 function M.interval(seconds)
+  if type(seconds) ~= "number" then
+    error("bad argument #1 to 'interval' (number expected, got "
+          .. type(seconds) .. ")", 2)
+  elseif seconds < 0 or seconds ~= seconds then
+    error("bad argument #1 to 'interval' (seconds must not be negative)", 2)
+  end
   local start, tick = core.now(), 0
   return function()
     tick = tick + 1

@@ -211,7 +211,7 @@ local function wait_all(scope, task)
   if scope.live == 0 then return end
   scope.waiting = true
   task:interrupt(nil)
-  while scope.live > 0 do core.park() end
+  while scope.live > 0 do core.park(nil, "scope") end
   scope.waiting = false
 end
 
