@@ -207,8 +207,9 @@ describe("extended attributes", function()
     assert.equal("value", op.getxattr("user.a", nil, path))
     assert.equal("value", op.getxattr("user.a", 100, path))
     assert.equal(5, op.getxattr("user.a", 0, path))
-    local output = helper.shell("getfattr --only-values -n user.a " .. path)
-    if not output:find "not found" then assert.matches("value$", output) end
+    if helper.shell "getfattr --version 2>&1":find "getfattr %d" then
+      assert.matches("value$", helper.shell("getfattr --only-values -n user.a " .. path))
+    end
     fails("ERANGE", ("getxattr %s: Numerical result out of range"):format(path),
       op.getxattr("user.a", 2, path))
     fails("ENODATA", ("getxattr %s: No data available"):format(path),
