@@ -70,7 +70,7 @@ describe("a multishot accept", function()
       end)
     end)
 
-    helper.main_it("loses none that nobody asks for while the completion queue overflows", function()
+    helper.main_it("loses none that nobody asks for while the queue overflows", function()
       on(make, function()
         local fd <close>, connect = listener()
         local clients, n = {}, 0
@@ -108,13 +108,13 @@ describe("a multishot accept", function()
   helper.it("is closed by break, error and cancellation", function()
     local fd <close>, connect = listener()
     local ring = core.default()
-    local client <close> = connect()
-    for conn in op.accept_multishot(fd) do
+    local _ <close> = connect()
+    for conn in op.accept_multishot(fd) do -- luacheck: ignore 512
       conn:close()
       break
     end
     assert.equal(0, fd:pending())
-    local other <close> = connect()
+    local _ <close> = connect()
     assert.is_false(pcall(function()
       for conn in op.accept_multishot(fd) do
         conn:close()
@@ -141,14 +141,12 @@ describe("a multishot accept", function()
       local it <close> = op.accept_multishot(fd)
       core.sleep(0.01)
       assert.is_true(fd:close())
-      local n, conn, message, code = 0, nil, nil, nil
-      repeat
+      local n, conn, message, code = 0, it()
+      while conn do
+        n = n + 1
+        conn:close()
         conn, message, code = it()
-        if conn then
-          n = n + 1
-          conn:close()
-        end
-      until not conn
+      end
       assert.equal(core.errno.ECANCELED, code)
       assert.equal(message, select(2, it:error()))
       assert.is_true(n <= connections)
@@ -182,8 +180,8 @@ describe("a multishot accept", function()
 
   helper.main_it("works outside any task", function()
     local fd <close>, connect = listener()
-    local client <close> = connect()
-    for conn in op.multishot_accept(fd) do
+    local _ <close> = connect()
+    for conn in op.multishot_accept(fd) do -- luacheck: ignore 512
       conn:close()
       break
     end
@@ -191,7 +189,7 @@ describe("a multishot accept", function()
 
   helper.it("gives up when it is collected", function()
     local fd <close>, connect = listener()
-    local client <close> = connect()
+    local _ <close> = connect()
     op.accept_multishot(fd)
     core.sleep(0.005)
     collectgarbage()
@@ -238,9 +236,9 @@ describe("a multishot accept", function()
     local task = ring:spawn(function()
       local fd <close>, connect = listener()
       local client <close> = connect()
-      local another <close> = connect()
+      local _ <close> = connect()
       local n = 0
-      for conn in op.multishot_accept_direct(fd) do
+      for conn in op.multishot_accept_direct(fd) do -- luacheck: ignore 512
         assert.equal(n, conn:slot())
         assert(op.send(conn, "hi"))
         assert.equal("hi", op.recv(client, 10))
@@ -517,7 +515,7 @@ describe("multishots", function()
     assert(ring:get_sqe()):prep_multishot_accept(fd):set_data "accepting"
     ring:submit()
     for _ = 1, 3 do
-      local client <close> = connect()
+      local _ <close> = connect()
       local cqe = assert(ring:wait_cqe(1))
       assert.equal("accepting", cqe.data)
       assert.is_true(cqe.more)

@@ -107,6 +107,7 @@ void multi_arm(Multi *m) {
   m->state = MULTI_ARMED;
   m->pausing = false;
   op->state &= (uint8_t)~OP_CANCEL;
+  op->tries = 0;
   op->state |= OP_KERNEL;
   op->ring->active++;
 }

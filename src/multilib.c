@@ -222,6 +222,7 @@ int multi_start(lua_State *L, State *S, const OpDef *def, const With *with) {
     return 3;
   luaL_checkstack(L, 12, NULL);
   args_read(L, def, 1, r, false, &a);
+  with_check(L, 1, with, &a);
   m = push_object(L, r);
   op_reserve(L, r);
   args_settle(L, &a);
@@ -238,7 +239,7 @@ int multi_start(lua_State *L, State *S, const OpDef *def, const With *with) {
   m->refs++;
   m->left = def->result == RES_TIMEOUT ? a.count : 0;
   op_prep(op, &m->sqe, &a);
-  with_apply(op, &m->sqe, with);
+  with_apply(&m->sqe, with);
   m->sqe.off = def->result == RES_TIMEOUT ? m->left : m->sqe.off;
   multi_arm(m);
   return four_values(L);

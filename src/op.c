@@ -121,6 +121,8 @@ static void op_free(lua_State *L, Op *op) {
     result_dispose(op, op->res, op->flags);
   if (op->multi)
     multi_detach(op, true);
+  if (op->chain)
+    chain_free(L, op);
   op_unuse(op);
   if (op->anchored)
     unanchor(L, op);
@@ -326,6 +328,8 @@ void op_complete(lua_State *L, Op *op, int res, unsigned flags) {
     return_empty(op, res, flags);
   if (!(op->state & OP_DONE)) {
     done(op, res, flags);
+    if (op->master)
+      chain_done(L, op);
     if (more && !(op->state & OP_RAW) && !is_zero_copy(op))
       op_cancel(op);
   }
@@ -345,6 +349,10 @@ void op_cancel(Op *op) {
   if (!(op->state & OP_KERNEL) || (op->state & OP_CANCEL))
     return;
   op->state |= OP_CANCEL;
+  if (op->chain) {
+    chain_cancel(op->chain);
+    return;
+  }
   link_append(&op->ring->cancels, &op->cancels);
 }
 
@@ -406,6 +414,8 @@ int op_result(lua_State *L, State *S, Op *op) {
     op->state |= OP_TAKEN;
     return 2;
   }
+  if (op->kind == RES_CHAIN)
+    return chain_push(L, S, op);
   if (op->res >= 0 || (op->kind == RES_TIMEOUT && op->res == -ETIME))
     return result_push(L, S, op);
   return failure(L, op, err_normal(-op->res));

@@ -69,6 +69,7 @@ static int call(lua_State *L, int lane, const With *with) {
   if (r == NULL)
     return 3;
   args_read(L, def, 1, r, false, &a);
+  with_check(L, 1, with, &a);
   if (S->on_trace != LUA_NOREF)
     trace_submit(L, S, def, &a);
   op_reserve(L, r);
@@ -90,28 +91,31 @@ static int call(lua_State *L, int lane, const With *with) {
   if (lane != LANE_NONE && a.own[0])
     a.own[0]->lanes[lane] =
       (Lane){r, op->slot.index, op->slot.generation};
-  with_apply(op, op_submit(L, op, &a), with);
+  with_apply(op_submit(L, op, &a), with);
   return sched_await(L, S, op);
 }
 
-/* What op.with has set for the entry; NULL for neither. */
-void with_apply(Op *op, struct io_uring_sqe *sqe, const With *with) {
-  if (sqe == NULL || with == NULL)
-    return;
-  sqe->flags |= (uint8_t)with->flags;
-  sqe->ioprio |= (uint16_t)with->ioprio;
-  sqe->personality = (uint16_t)with->personality;
-  op->fixed = (sqe->flags & IOSQE_FIXED_FILE) != 0;
+/* What op.with has set: the third upvalue, where there is one. */
+static const With *with_of(lua_State *L) {
+  return lua_touserdata(L, lua_upvalueindex(3));
 }
 
-static int l_op_call(lua_State *L) { return call(L, LANE_NONE, NULL); }
+static int l_op_call(lua_State *L) {
+  return call(L, LANE_NONE, with_of(L));
+}
+
 static int l_op_in(lua_State *L) { return call(L, LANE_IN, NULL); }
 static int l_op_out(lua_State *L) { return call(L, LANE_OUT, NULL); }
 
 /* The same for a multishot: returns an iterator. */
 static int l_op_multi(lua_State *L) {
   return multi_start(L, state_get(L), lua_touserdata(L,
-                     lua_upvalueindex(2)), NULL);
+                     lua_upvalueindex(2)), with_of(L));
+}
+
+/* The function of uring.op for a row; its upvalues: state, row, options. */
+lua_CFunction op_function(const OpDef *def) {
+  return strchr(def->args, '*') ? l_op_multi : l_op_call;
 }
 
 /* Push the failure of an operation that this kernel does not have. */
@@ -150,7 +154,7 @@ static void push(lua_State *L, State *S, const OpDef *def, lua_CFunction f) {
 
 /* Push the function of uring.op for a row [-0, +1, e]. */
 void op_push(lua_State *L, State *S, const OpDef *def) {
-  push(L, S, def, strchr(def->args, '*') ? l_op_multi : l_op_call);
+  push(L, S, def, op_function(def));
 }
 
 /* core.stream.reading(fd) -> whether a task is in the direction of reads */

@@ -18,23 +18,38 @@ static unsigned new_slot(const Op *op, int res) {
 
 /* ---- at the completion -------------------------------------------------- */
 
+/* A result that nobody has taken, and its slot has another file by now. */
+void result_replaced(Op *op, unsigned slot, unsigned n) {
+  if ((op->kind != RES_DIRECT && op->kind != RES_ACCEPT_DIRECT) ||
+      op->res < 0 || new_slot(op, op->res) - slot >= n)
+    return;
+  op->kind = RES_DONE;
+  op->state |= OP_TAKEN;
+}
+
 /* Fds of slots that the kernel has emptied or filled anew are dead. */
+static void replaced(const Op *op, unsigned slot, unsigned n) {
+  fd_replaced(op->ring, slot, n);
+  if (op->master)
+    chain_replaced(op, slot, n);
+}
+
 static void replace_slots(Op *op) {
   const int *fds = op->out;
   if (op->place == 0 || op->place == U_SLOT_ALLOC)
     return;
   if (op->kind != RES_SLOTS)
-    fd_replaced(op->ring, op->place - 1, op->kind == RES_PIPE_DIRECT ? 2 : 1);
+    replaced(op, op->place - 1, op->kind == RES_PIPE_DIRECT ? 2 : 1);
   else
     for (unsigned i = 0; i < (unsigned)op->res; i++)
       if (fds[i] != IORING_REGISTER_FILES_SKIP)
-        fd_replaced(op->ring, op->place - 1 + i, 1);
+        replaced(op, op->place - 1 + i, 1);
 }
 
 /* A descriptor was closed by an operation of its own. */
 static void forget_closed(Op *op) {
   if (op->def->args[0] == 'H')
-    fd_replaced(op->ring, (unsigned)op->fd, 1);
+    replaced(op, (unsigned)op->fd, 1);
   else if (op->use[0].fd)
     fd_gone(op->use[0].fd);
 }

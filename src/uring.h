@@ -540,6 +540,7 @@ typedef enum {
   RES_SIGINFO,         /* a table; false when no child has changed */
   RES_INDEX,           /* a place in a list, counted from 1 */
   RES_UPDATE,          /* true; gives another operation new data */
+  RES_CHAIN,           /* a list of results */
   RES_MESSAGE          /* bytes read and what came with them */
 } ResultKind;
 
@@ -611,6 +612,8 @@ struct Op {
   Group *group;        /* whose buffers it takes; it has a reference */
   unsigned want;       /* bytes to be returned as a string */
   Multi *multi;        /* its completions go there */
+  Chain *chain;        /* this is the master of one */
+  Op *master;          /* it is a member of that one's */
   void *out;           /* Args.out */
   uint64_t data64;     /* set_data64 */
   Block *block;        /* memory given to the kernel ... */
@@ -644,7 +647,7 @@ typedef struct With {
   unsigned ioprio, personality;
 } With;
 
-void with_apply(Op *op, struct io_uring_sqe *sqe, const With *with);
+lua_CFunction op_function(const OpDef *def);
 
 int op_unsupported(lua_State *L, const OpDef *def);
 int op_closing(lua_State *L, const OpDef *def, const Fd *f);
@@ -655,9 +658,26 @@ void op_open(lua_State *L, State *S);
 
 void result_effect(Op *op);
 void result_dispose(const Op *op, int res, unsigned flags);
+void result_replaced(Op *op, unsigned slot, unsigned n);
 void result_return(const Op *op, unsigned at, int res, unsigned flags);
 int result_push(lua_State *L, State *S, Op *op);
 void result_value(lua_State *L, Op *op, int res);
+
+/* ---- chain.c ---------------------------------------------------------- */
+
+/* An entry that is not in the queue yet. */
+typedef struct ChainSqe {
+  struct io_uring_sqe sqe[2];  /* room for SQE128 */
+} ChainSqe;
+
+void with_check(lua_State *L, int arg, const With *with, Args *a);
+void with_apply(struct io_uring_sqe *sqe, const With *with);
+void chain_done(lua_State *L, Op *member);
+void chain_cancel(const Chain *c);
+void chain_free(lua_State *L, Op *master);
+void chain_replaced(const Op *op, unsigned slot, unsigned n);
+int chain_push(lua_State *L, State *S, Op *master);
+void chain_open(lua_State *L, State *S);
 
 /* ---- multi.c, multilib.c ---------------------------------------------- */
 
@@ -745,7 +765,7 @@ bool cqe_range(lua_State *L, int arg, unsigned *id, unsigned *at,
                unsigned *len);
 void cqe_open(lua_State *L, State *S);
 
-/* ---- ring.c, setup.c, ringlib.c --------------------------------------- */
+/* ---- ring.c, submit.c, setup.c, ringlib.c ----------------------------- */
 
 typedef struct Stats {
   uint64_t submitted, completed, enters, stale, cancels, resumes, spawned;
@@ -793,6 +813,8 @@ struct Ring {
 
 struct io_uring_sqe *ring_sqe(Ring *r, Op *op);
 void ring_cancel_again(Ring *r, Op *op);
+void submit_drop_backlog(lua_State *L, Ring *r);
+bool ring_chain(Ring *r, Op **ops, const ChainSqe *sqes, unsigned n);
 unsigned ring_flush(Ring *r);
 int ring_submit(Ring *r);
 int ring_wait(Ring *r, unsigned want, int64_t timeout);
