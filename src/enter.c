@@ -124,7 +124,7 @@ static int l_enter(lua_State *L) {
   if (rc < 0)
     return err_fail(L, -rc, "enter", NULL);
   r->stats.submitted += (unsigned)rc;
-  sched_signals(L);
+  hook_check(L);
   lua_pushinteger(L, rc);
   return 1;
 }

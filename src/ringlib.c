@@ -75,7 +75,7 @@ static int wait_raw(lua_State *L, Ring *r, unsigned want, int64_t timeout) {
       return rc;
     if (r->raw_count < want && left <= 0)
       return -ETIME;
-    sched_signals(L);
+    hook_check(L);
     ring_usable(L, r);
   }
   return 0;

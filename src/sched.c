@@ -212,7 +212,7 @@ static int block(lua_State *L, Ring *r) {
     err_push(L, -rc, "io_uring_enter", NULL);
     return LUA_ERRRUN;
   }
-  return sched_hook(L);
+  return hook_run(L);
 }
 
 /* One step of waiting in place on the ring. */
@@ -288,29 +288,6 @@ void sched_settle(lua_State *L, State *S, Fd *f) {
 }
 
 /* ---- the turn ----------------------------------------------------------- */
-
-static int l_nothing(lua_State *L) {
-  (void)L;
-  return 0;
-}
-
-/*
-** Let a debug hook run that a signal handler has set (Ctrl-C in the
-** standalone interpreter): it runs when a function is called.  A status,
-** with the error pushed.
-*/
-int sched_hook(lua_State *L) {
-  if (lua_gethookmask(L) == 0)
-    return LUA_OK;
-  lua_pushcfunction(L, l_nothing);
-  return lua_pcall(L, 0, 0, 0);
-}
-
-/* The same, raising. */
-void sched_signals(lua_State *L) {
-  if (sched_hook(L) != LUA_OK)
-    lua_error(L);
-}
 
 /* Fire the timers that are due; a status, with the error pushed. */
 static int run_timers(lua_State *L, Ring *r) {
@@ -444,7 +421,7 @@ static int turn(lua_State *L, Ring *r, int64_t timeout, int *failed) {
     if (r->fork_count != fork_count)  /* a task has forked, we are its child */
       return status;
   }
-  return status == LUA_OK ? sched_hook(L) : status;
+  return status == LUA_OK ? hook_run(L) : status;
 }
 
 /*

@@ -909,8 +909,6 @@ void sched_interrupt(Task *t);
 int sched_await(lua_State *L, State *S, Op *op);
 void sched_in_place(lua_State *L, State *S, Ring *r);
 void sched_settle(lua_State *L, State *S, Fd *f);
-int sched_hook(lua_State *L);
-void sched_signals(lua_State *L);
 int sched_turn(lua_State *L, Ring *r, int64_t timeout);
 
 /* ---- task.c ----------------------------------------------------------- */
@@ -924,6 +922,11 @@ void task_open(lua_State *L, State *S);
 static inline bool task_ended(const Task *t) {
   return t->state >= TASK_DONE;
 }
+
+/* ---- hook.c ----------------------------------------------------------- */
+
+int hook_run(lua_State *L);
+void hook_check(lua_State *L);
 
 /* ---- wait.c ----------------------------------------------------------- */
 

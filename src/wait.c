@@ -109,6 +109,8 @@ static int l_sleep(lua_State *L) {
   if (r == NULL)
     return 3;
   until = add_time(sched_clock(), span);
+  if (until == FOREVER)
+    until--;  /* a timer all the same: who sleeps is not in a deadlock */
   if (self != NULL)
     return sched_park(L, self, WAIT_SLEEP, until, sleepk);
   while ((left = until - sched_clock()) > 0) {
@@ -118,7 +120,7 @@ static int l_sleep(lua_State *L) {
     else {
       ring_wait(r, 1, left);
       cqe_reap(L, r);
-      status = sched_hook(L);
+      status = hook_run(L);
     }
     if (status != LUA_OK)
       return lua_error(L);
