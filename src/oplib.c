@@ -59,9 +59,9 @@ static Group *pool_for(Ring *r, const OpDef *def, const Args *a) {
 ** op.<name>(...): the second upvalue is the operation's row.  Everything
 ** that can raise comes before the slot is taken.
 */
-static int call(lua_State *L, int lane, const With *with) {
+static int call(lua_State *L, const OpDef *def, int lane,
+                const With *with) {
   State *S = state_get(L);
-  const OpDef *def = lua_touserdata(L, lua_upvalueindex(2));
   Ring *r = sched_ring(L, S);
   Args a;
   Op *op;
@@ -95,22 +95,26 @@ static int call(lua_State *L, int lane, const With *with) {
   return sched_await(L, S, op);
 }
 
+/* The row of an operation: the second upvalue. */
+static const OpDef *row(lua_State *L) {
+  return lua_touserdata(L, lua_upvalueindex(2));
+}
+
 /* What op.with has set: the third upvalue, where there is one. */
 static const With *with_of(lua_State *L) {
   return lua_touserdata(L, lua_upvalueindex(3));
 }
 
 static int l_op_call(lua_State *L) {
-  return call(L, LANE_NONE, with_of(L));
+  return call(L, row(L), LANE_NONE, with_of(L));
 }
 
-static int l_op_in(lua_State *L) { return call(L, LANE_IN, NULL); }
-static int l_op_out(lua_State *L) { return call(L, LANE_OUT, NULL); }
+static int l_op_in(lua_State *L) { return call(L, row(L), LANE_IN, NULL); }
+static int l_op_out(lua_State *L) { return call(L, row(L), LANE_OUT, NULL); }
 
 /* The same for a multishot: returns an iterator. */
 static int l_op_multi(lua_State *L) {
-  return multi_start(L, state_get(L), lua_touserdata(L,
-                     lua_upvalueindex(2)), with_of(L));
+  return multi_start(L, state_get(L), row(L), with_of(L));
 }
 
 /* The function of uring.op for a row; its upvalues: state, row, options. */
@@ -166,6 +170,25 @@ static int l_op_reading(lua_State *L) {
   return 1;
 }
 
+static void prep_recv(struct io_uring_sqe *sqe, const Args *a) {
+  io_uring_prep_recv(sqe, a->fd, a->buf, a->len, 0);
+}
+
+static void prep_send(struct io_uring_sqe *sqe, const Args *a) {
+  size_t len = a->len < INT32_MAX ? a->len : INT32_MAX;
+  io_uring_prep_send(sqe, a->fd, a->buf, len, MSG_NOSIGNAL | MSG_WAITALL);
+}
+
+/* Rows of streams alone, with only the arguments that these use. */
+static const OpDef
+  stream_recv = {"recv", IORING_OP_RECV, RES_DATA, "fb", prep_recv},
+  stream_send = {"send", IORING_OP_SEND, RES_COUNT, "fd", prep_send};
+
+/* core.stream.recv(fd, n) -> string | nil, message, errno */
+static int l_op_recv(lua_State *L) {
+  return call(L, &stream_recv, LANE_IN, NULL);
+}
+
 /*
 ** core.stream.send(fd, string) -> bytes | nil, message, errno
 ** All of it, unless a signal or an error comes between.  False, and nothing
@@ -178,28 +201,25 @@ static int l_op_send(lua_State *L) {
     lua_pushboolean(L, 0);
     return 1;
   }
-  lua_pushnil(L);
-  lua_pushinteger(L, MSG_NOSIGNAL | MSG_WAITALL);
-  return call(L, LANE_OUT, NULL);
+  return call(L, &stream_send, LANE_OUT, NULL);
 }
 
 /*
-** core.stream: recv, read, send, write for streams.  One task at a time is
-** in each direction; another one gets EBUSY at once.
+** core.stream: for streams.  One task at a time is in each direction;
+** another one gets EBUSY at once.
 */
 static void open_stream(lua_State *L, State *S) {
-  static const struct { const char *name; lua_CFunction f; } rows[] = {
-    {"recv", l_op_in}, {"read", l_op_in},
-    {"send", l_op_send}, {"write", l_op_out}
+  static const luaL_Reg functions[] = {
+    {"recv", l_op_recv}, {"send", l_op_send}, {"reading", l_op_reading},
+    {NULL, NULL}
   };
-  lua_newtable(L);
-  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-    push(L, S, op_def(rows[i].name), rows[i].f);
-    lua_setfield(L, -2, rows[i].name);
-  }
+  luaL_newlibtable(L, functions);
   lua_pushlightuserdata(L, S);
-  lua_pushcclosure(L, l_op_reading, 1);
-  lua_setfield(L, -2, "reading");
+  luaL_setfuncs(L, functions, 1);
+  push(L, S, op_def("read"), l_op_in);
+  lua_setfield(L, -2, "read");
+  push(L, S, op_def("write"), l_op_out);
+  lua_setfield(L, -2, "write");
   lua_setfield(L, -2, "stream");
 }
 

@@ -85,9 +85,12 @@ return {
     "task at " ..
     "a time is in each direction, and another one gets EBUSY at once.", {
     { "read(fd: uring.Descriptor, ...: any): string|integer!", "As `op.read`." },
-    { "recv(fd: uring.Descriptor, ...: any): string|integer!", "As `op.recv`." },
+    { "recv(fd: uring.Descriptor, memory: integer|uring.Buffer): string|integer!",
+      "As `op.recv`." },
     { "write(fd: uring.Descriptor, ...: any): integer!", "As `op.write`." },
-    { "send(fd: uring.Descriptor, ...: any): integer!", "As `op.send`." },
+    { "send(fd: uring.Descriptor, ...: any): integer|false!", "As `op.send`, all of the " ..
+      "string unless a signal comes; `false`, and nothing is done, when it is not one " ..
+      "string alone, or an empty one." },
     { "reading(fd: uring.Fd): boolean", "Whether a task is reading." },
   } },
 

@@ -949,11 +949,11 @@ function core.stream.read(fd, ...) end
 
 ---As `op.recv`.
 ---@param fd uring.Descriptor
----@param ... any
+---@param memory integer|uring.Buffer
 ---@return string|integer?
 ---@return string? message
 ---@return integer? errno
-function core.stream.recv(fd, ...) end
+function core.stream.recv(fd, memory) end
 
 ---As `op.write`.
 ---@param fd uring.Descriptor
@@ -963,10 +963,10 @@ function core.stream.recv(fd, ...) end
 ---@return integer? errno
 function core.stream.write(fd, ...) end
 
----As `op.send`.
+---As `op.send`, all of the string unless a signal comes; `false`, and nothing is done, when it is not one string alone, or an empty one.
 ---@param fd uring.Descriptor
 ---@param ... any
----@return integer?
+---@return integer|false?
 ---@return string? message
 ---@return integer? errno
 function core.stream.send(fd, ...) end
