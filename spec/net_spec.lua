@@ -123,6 +123,16 @@ describe("listen and connect", function()
     assert.truthy(other)
   end)
 
+  it("send small writes at once", function()
+    local server <close> = listen()
+    local a <close> = assert(uring.connect(server:address()))
+    local b <close> = assert(server:accept())
+    assert.equal(1, a:getopt "nodelay")
+    assert.equal(1, b:getopt "nodelay")
+    assert.is_true(b:setopt("nodelay", false))
+    assert.equal(0, b:getopt "nodelay")
+  end)
+
   it("outlive an on_error that fails itself", function()
     local before <const>, stderr <const>, text = uring.on_error, io.stderr, {}
     uring.on_error = function() error "no luck" end

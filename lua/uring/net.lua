@@ -33,6 +33,14 @@ local function check_address(address, what)
   return result
 end
 
+-- A stream hands each write to the kernel whole, so holding small segments
+-- back for more of them (Nagle's algorithm) would only cost time.
+local function open_socket(family)
+  local fd, message, code = op.socket(FAMILIES[family], STREAM)
+  if fd and family ~= "unix" then sock.setsockopt(fd, nil, "nodelay", true) end
+  return fd, message, code
+end
+
 local function bind(fd, address, options)
   if address.family ~= "unix" then
     sock.setsockopt(fd, nil, "reuseaddr", true)
@@ -46,13 +54,14 @@ local function bind(fd, address, options)
   return ok, message, code
 end
 
---- Listen for stream connections.
+--- Listen for stream connections.  TCP connections have TCP_NODELAY set:
+--- stream:setopt("nodelay", false) takes it back.
 ---@param address string|table "127.0.0.1:8080", "[::1]:0", "unix:/run/x"
 ---@param options? table backlog=, reuseport=, v6only=
 ---@return uring.Server? server nil, message, errno
 function M.listen(address, options)
   address = check_address(address, "listen")
-  local fd, message, code = op.socket(FAMILIES[address.family], STREAM)
+  local fd, message, code = open_socket(address.family)
   if not fd then return nil, message, code end
   fd, message, code = or_close(fd, bind(fd, address, options or {}))
   if not fd then return nil, message, code end
@@ -63,14 +72,14 @@ function M.listen(address, options)
   }, meta)
 end
 
---- Connect to an address.
+--- Connect to an address.  A TCP connection has TCP_NODELAY set.
 ---@param address string|table as for listen; or a host, with the port
 ---@param port? integer
 ---@return uring.Stream? stream nil, message, errno
 function M.connect(address, port)
   if port then address = {host = address, port = port} end
   address = check_address(address, "connect")
-  local fd, message, code = op.socket(FAMILIES[address.family], STREAM)
+  local fd, message, code = open_socket(address.family)
   if not fd then return nil, message, code end
   local ok, done
   ok, done, message, code = pcall(op.connect, fd, address)
