@@ -65,6 +65,12 @@ local ARGUMENTS <const> = {
   g = { "at", "integer?", "the word's place in the buffer, from 0; nil for 0" },
   E = { "futex_flags", "integer?", "`FUTEX2_` flags; nil for 32 bits, this process" },
   r = { "futexes", "table[]", "`{buffer, value, at =, flags =}` each" },
+  ["4"] = { "message", "table", "`{iov =, name =, control =}`: a string, a buffer or a list of " ..
+    "them; where to; control messages" },
+  ["5"] = { "message", "table|integer", "`{iov =, control =, name =}`: bytes, a buffer or a " ..
+    "list of them; bytes of room for control messages; false without the address. Or the bytes" },
+  ["6"] = { "message", "table?", "`{control =, name =}`: bytes of room for control messages; " ..
+    "false without the address" },
   ["2"] = { "group", "uring.Bufring?", "the provided buffers; nil for the ring's own" },
   ["9"] = { -- several
     { "result", "integer?", "with `IORING_NOP_INJECT_RESULT`: the result; nil for 0" },
@@ -132,7 +138,11 @@ local RESULTS <const> = {
     "false when no child has changed", "table|false", "the table in `cqe.value`" },
   INDEX = { "which one, from 1", "integer", "counted from 0 in `cqe.res`" },
   UPDATE = { "`true`", "true" },
-  MESSAGE = { "a table", "table", "the table in `cqe.value`" }
+  MESSAGE = { "the data as a string, or with buffers how many bytes; and a table: `name`, " ..
+    "`flags`, `truncated`, `control`, `control_truncated`", "string|integer, table",
+    "the table in `cqe.value`, with numbers for descriptors" },
+  SENT = { "an integer", "integer" },
+  CHAIN = { "a list of results", "table" } -- of no row: what op.link gives
 }
 
 local function read(path)

@@ -90,6 +90,16 @@ kind("r", function() return { { core.buffer(4), 0 } } end,
 kinds["0"] = { wrong = {}, none = true } -- these are no arguments
 kinds["1"], kinds["*"] = kinds["0"], kinds["0"]
 kinds["9"] = kinds["0"] -- and these are read with flags only
+kind("4", function() return { iov = "text" } end, { 1, "text", { nonsense = 1 }, { iov = 1 },
+  { iov = { 1 } }, { iov = "x", name = "nonsense" }, { iov = "x", control = 1 },
+  { iov = "x", control = { 1 } }, { iov = "x", control = { { type = "nonsense" } } },
+  { iov = "x", control = { { type = "rights" } } },
+  { iov = "x", control = { { type = "rights", fds = {} } } },
+  { iov = "x", control = { { type = "rights", fds = { "text" } } } },
+  { iov = "x", control = { { type = 1, level = 1, data = "" } } } })
+kind("5", 100, { "text", true, -1, 1.5, HUGE, { nonsense = 1 }, { control = -1 },
+  { iov = "text" }, { iov = { 1 } } })
+kind("6", nil, { 1, "text", { nonsense = 1 }, { iov = 1 }, { control = HUGE } }, true)
 kind("2", nil, { "1", true, {}, buffer }, true)
 
 local function value(v)

@@ -133,7 +133,7 @@ static void read_length(lua_State *L, int arg, Args *a) {
 ** A list of buffers, or of strings and buffers to write.  Strings are kept
 ** in a table of our own, which nobody else can change meanwhile.
 */
-static void read_list(lua_State *L, int arg, bool writing, Args *a) {
+void args_list(lua_State *L, int arg, bool writing, Args *a) {
   lua_Unsigned n;
   luaL_checktype(L, arg, LUA_TTABLE);
   n = lua_rawlen(L, arg);
@@ -336,7 +336,7 @@ void args_read(lua_State *L, const OpDef *def, int arg, Ring *r, bool raw,
         break;
       case 'v': case 'w':
         pad(L, arg, kind);
-        read_list(L, arg, *kind == 'w', a);
+        args_list(L, arg, *kind == 'w', a);
         break;
       case 'o':
         a->offset = (uint64_t)args_optint(L, arg, -1, -1, INT64_MAX);
@@ -401,6 +401,9 @@ void args_read(lua_State *L, const OpDef *def, int arg, Ring *r, bool raw,
           read_inject(L, arg, a);
         break;
       case '0': a->slot = U_SLOT_ALLOC; break;
+      case '4': pad(L, arg, kind); msg_read(L, arg, a); break;
+      case '5': pad(L, arg, kind); msg_read_room(L, arg, false, a); break;
+      case '6': pad(L, arg, kind); msg_read_room(L, arg, true, a); break;
       case '*': a->many = true; break;
       case '2': read_group(L, arg, raw, a); break;
       case '1': check_provided(L, arg, a); break;
@@ -427,6 +430,11 @@ void args_settle(lua_State *L, Args *a) {
     form_settle_waitv(L, a);
   if (a->bufring)
     a->group = bufring_test(L, a->bufring);
+  for (unsigned i = 1; a->list && i <= a->niov; i++) {
+    if (lua_rawgeti(L, a->list, i) != LUA_TSTRING)
+      buf_check(L, lua_gettop(L));
+    lua_pop(L, 1);
+  }
   if (a->buffer == 0)
     return;
   a->block = buf_check(L, a->buffer);

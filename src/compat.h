@@ -42,6 +42,7 @@ enum {
   U_OP_FTRUNCATE = 55,               /* 6.9 */
   U_OP_BIND = 56,                    /* 6.11 */
   U_OP_LISTEN = 57,                  /* 6.11 */
+  U_OP_RECV_ZC = 58,                 /* 6.15 */
   U_OP_EPOLL_WAIT = 59,              /* 6.15 */
   U_OP_READV_FIXED = 60,             /* 6.15 */
   U_OP_WRITEV_FIXED = 61,            /* 6.15 */

@@ -100,9 +100,13 @@ void op_unuse(Op *op) {
   for (int i = 0; i < 2; i++)
     if (op->use[i].fd)
       fd_unuse(&op->use[i]);
+  if (op->message)
+    msg_unuse(op);
 }
 
 static void release_memory(Op *op) {
+  if (op->message)
+    msg_free(op);
   if (op->pooled)
     pool_put(&op->ring->pool, op->block);
   else if (op->block)
@@ -304,6 +308,19 @@ static void done(Op *op, int res, unsigned flags) {
     sched_wake(op->task, WOKE_NORMAL);
 }
 
+/*
+** A part of what a send takes from provided buffers; false for the last one,
+** and then res is the sum of all.
+*/
+static bool has_sent(Op *op, int *res, unsigned flags) {
+  result_return(op, op->at, *res, flags);
+  if (*res > 0)
+    op->nout += (unsigned)*res;
+  if (op->nout > 0)
+    *res = (int)op->nout;
+  return (flags & IORING_CQE_F_MORE) != 0;
+}
+
 /* Does its second completion only say that its memory is free? */
 static bool is_zero_copy(const Op *op) {
   return op->def && (op->def->opcode == IORING_OP_SEND_ZC ||
@@ -324,6 +341,11 @@ void op_complete(lua_State *L, Op *op, int res, unsigned flags) {
   }
   if (res == -ENOBUFS && op->want > 0 && op->group && again(op))
     return;
+  if (op->kind == RES_SENT && !(op->state & OP_RAW)) {
+    if (has_sent(op, &res, flags))
+      return;
+    flags = 0;         /* the buffers have gone back */
+  }
   if (!(op->state & OP_RAW))
     return_empty(op, res, flags);
   if (!(op->state & OP_DONE)) {

@@ -86,6 +86,8 @@ static int call(lua_State *L, const OpDef *def, int lane,
     return busy(L, def, a.own[0]);
   if (a.own[0] == NULL && !a.fixed && debug_closed(S, a.fd))
     return debug_bad_fd(L, S, def->name, describe(&a, what), a.fd);
+  if (a.takes && a.group == NULL)
+    return luaL_error(L, "%s: buffer ring expected", def->name);
   a.group = pool_for(r, def, &a);
   op = op_new(L, r, def, &a, false);
   if (lane != LANE_NONE && a.own[0])

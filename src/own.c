@@ -152,6 +152,8 @@ bool args_own(lua_State *L, Op *op, Args *a) {
     if (a->statx == NULL)
       return false;
   }
+  if (a->message && !msg_own(L, op, a))
+    return false;
   if (op->kind == RES_OPTION)
     option_kind(op, a);
   if (a->temp && !own_temp(L, op, a))

@@ -100,6 +100,8 @@ void result_dispose(const Op *op, int res, unsigned flags) {
   const int *out = op->out;
   if (res < 0)
     return;
+  if (op->kind == RES_MESSAGE)
+    msg_dispose(op, res, flags);
   if (res > 0)
     result_return(op, op->at, res, flags);
   switch (op->kind) {
@@ -237,6 +239,7 @@ int result_push(lua_State *L, State *S, Op *op) {
       lua_pushboolean(L, 1);
       return 1;
     case RES_DATA: return push_data(L, op);
+    case RES_MESSAGE: return msg_push(L, S, op);
     case RES_FD: return push_fd(L, S, op);
     case RES_DIRECT: return push_direct(L, op);
     case RES_ACCEPT: return push_fd(L, S, op) + push_peer(L, op);
@@ -316,6 +319,7 @@ void result_value(lua_State *L, Op *op, int res) {
       push_option(L, op);
       break;
     case RES_SIGINFO: form_push_siginfo(L, op->out); break;
+    case RES_MESSAGE: msg_value(L, op, res); break;
     default: return;
   }
   lua_replace(L, -2);

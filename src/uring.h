@@ -36,6 +36,7 @@ typedef struct Args Args;
 typedef struct Group Group;
 typedef struct Multi Multi;
 typedef struct Chain Chain;
+typedef struct Message Message;
 
 #define RING_TYPE "uring.ring"
 #define SQE_TYPE "uring.sqe"
@@ -474,6 +475,12 @@ struct Args {
   int bufring;         /* stack index of its object */
   bool takes;          /* provided buffers, whoever's */
   bool many;           /* it is a multishot */
+  bool message;        /* it has a msghdr ... */
+  bool nameless;       /* ... without room for a name */
+  const char *control; /* control messages to be sent */
+  size_t controlsize;  /* of these, or room for those that come */
+  int rights;          /* stack index of the descriptors to be sent */
+  struct msghdr *msg;
   int how, domain, type, protocol;
   uint64_t target;     /* user_data of another operation, or a message */
   bool renew;          /* that one gets newdata as its data64 */
@@ -503,6 +510,7 @@ void args_read(lua_State *L, const OpDef *def, int first, Ring *r, bool raw,
                Args *a);
 void args_settle(lua_State *L, Args *a);
 void args_buffer(lua_State *L, int arg, bool raw, Args *a);
+void args_list(lua_State *L, int arg, bool writing, Args *a);
 void args_data(lua_State *L, int arg, Args *a);
 uint64_t args_target(lua_State *L, int arg, Ring *r);
 lua_Integer args_int(lua_State *L, int arg, lua_Integer low,
@@ -541,7 +549,8 @@ typedef enum {
   RES_INDEX,           /* a place in a list, counted from 1 */
   RES_UPDATE,          /* true; gives another operation new data */
   RES_CHAIN,           /* a list of results */
-  RES_MESSAGE          /* bytes read and what came with them */
+  RES_MESSAGE,         /* bytes read and what came with them */
+  RES_SENT             /* bytes sent, over several completions */
 } ResultKind;
 
 struct OpDef {
@@ -612,6 +621,7 @@ struct Op {
   Group *group;        /* whose buffers it takes; it has a reference */
   unsigned want;       /* bytes to be returned as a string */
   Multi *multi;        /* its completions go there */
+  Message *message;    /* what its msghdr is part of */
   Chain *chain;        /* this is the master of one */
   Op *master;          /* it is a member of that one's */
   void *out;           /* Args.out */
@@ -662,6 +672,27 @@ void result_replaced(Op *op, unsigned slot, unsigned n);
 void result_return(const Op *op, unsigned at, int res, unsigned flags);
 int result_push(lua_State *L, State *S, Op *op);
 void result_value(lua_State *L, Op *op, int res);
+
+/* ---- msg.c, recvmsg.c ------------------------------------------------- */
+
+/* In the operation's memory. */
+struct Message {
+  struct msghdr hdr;   /* first: the kernel gets its address */
+  struct iovec one;    /* when the data is in one piece */
+  Addr peer;           /* room for a name */
+  size_t room;         /* bytes for control messages */
+  unsigned nuses;
+  FdUse uses[];        /* descriptors to be sent */
+};
+
+void msg_read(lua_State *L, int arg, Args *a);
+void msg_read_room(lua_State *L, int arg, bool many, Args *a);
+bool msg_own(lua_State *L, Op *op, Args *a);
+void msg_unuse(Op *op);
+void msg_free(Op *op);
+void msg_dispose(const Op *op, int res, unsigned flags);
+int msg_push(lua_State *L, State *S, Op *op);
+void msg_value(lua_State *L, const Op *op, int res);
 
 /* ---- chain.c ---------------------------------------------------------- */
 

@@ -1,0 +1,382 @@
+-- sendmsg and recvmsg: pieces, addresses, control messages.
+
+local core = require "uring.core"
+local helper = require "spec.helper"
+
+local op <const>, sock <const> = core.op, core.sock
+
+local function unix_pair(type)
+  local a, b = assert(sock.socketpair(core.AF_UNIX, type or core.SOCK_STREAM))
+  return a, b, helper.closing(a, b)
+end
+
+local function udp()
+  local fd = assert(op.socket(core.AF_INET, core.SOCK_DGRAM))
+  assert(sock.bind(fd, "127.0.0.1:0"))
+  return fd, assert(sock.getsockname(fd))
+end
+
+local function open_descriptors()
+  local n = 0
+  for _ in pairs(helper.process.descriptors()) do n = n + 1 end
+  return n
+end
+
+describe("sendmsg", function()
+  helper.it("sends strings and buffers in one go", function()
+    local a, b, _ <close> = unix_pair()
+    assert.equal(11, op.sendmsg(a, { iov = { "hello", core.buffer " ", "world" } }))
+    assert.equal("hello world", op.recv(b, 100))
+    assert.equal(3, op.sendmsg(a, { iov = "one" }))
+    assert.equal("one", op.recv(b, 100))
+  end)
+
+  helper.it("sends to an address", function()
+    local a, from = udp()
+    local b, to = udp()
+    local _ <close> = helper.closing(a, b)
+    assert.equal(5, op.sendmsg(a, { name = to, iov = "hello" }))
+    local data, message = op.recvmsg(b, 100)
+    assert.equal("hello", data)
+    assert.equal(from.port, message.name.port)
+    assert.equal("127.0.0.1", message.name.host)
+  end)
+
+  helper.it("says what went wrong", function()
+    local a <close> = udp()
+    helper.fails("EDESTADDRREQ", ("sendmsg fd %d: Destination address required")
+      :format(a:fileno()), op.sendmsg(a, { iov = "x" }))
+    local fd <close> = assert(op.open("/dev/null"))
+    assert.equal(core.errno.ENOTSOCK, select(3, op.recvmsg(fd, 10)))
+  end)
+
+  helper.it("sends pieces without copying them", function()
+    local a, b = helper.pair()
+    local _ <close> = helper.closing(a, b)
+    local text = ("0123456789"):rep(2000)
+    assert.equal(#text + 5, op.sendmsg_zc(a, { iov = { text, "-end-" } }))
+    local got = {}
+    local n = 0
+    while n < #text + 5 do
+      got[#got + 1] = assert(op.recv(b, 65536))
+      n = n + #got[#got]
+    end
+    assert.equal(text .. "-end-", table.concat(got))
+  end)
+
+  helper.main_it("sends from a registered buffer", function()
+    local ring <close> = assert(core.ring())
+    local buffer = core.buffer(("x"):rep(8192))
+    assert(ring:register_buffers { buffer })
+    local task = ring:spawn(function()
+      local a, b = helper.pair()
+      local _ <close> = helper.closing(a, b)
+      assert.equal(8192, op.sendmsg_zc_fixed(a, { iov = { buffer } }, 0, 0))
+      local n = 0
+      while n < 8192 do n = n + #assert(op.recv(b, 8192)) end
+    end)
+    while task:status() ~= "done" and task:status() ~= "failed" do ring:step(1) end
+    task:join()
+  end)
+end)
+
+describe("recvmsg", function()
+  helper.it("fills buffers", function()
+    local a, b, _ <close> = unix_pair()
+    local one, two = core.buffer(4), core.buffer(10)
+    assert(op.send(a, "0123456789"))
+    local n, message = op.recvmsg(b, { iov = { one, two } })
+    assert.equal(10, n)
+    assert.equal("0123", one:string())
+    assert.equal("456789", two:string(1, 6))
+    assert.is_false(message.truncated)
+    assert.same({}, message.control)
+  end)
+
+  helper.it("says that a datagram was longer", function()
+    local a, b, _ <close> = unix_pair(core.SOCK_DGRAM)
+    assert(op.send(a, "0123456789"))
+    local data, message = op.recvmsg(b, 4)
+    assert.equal("0123", data)
+    assert.is_true(message.truncated)
+    assert.is_true(message.flags & core.MSG_TRUNC ~= 0)
+  end)
+
+  helper.it("returns an empty string at the end", function()
+    local a, b, _ <close> = unix_pair()
+    a:close()
+    assert.equal("", (op.recvmsg(b, 10)))
+  end)
+end)
+
+describe("descriptors in messages", function()
+  helper.it("arrive as objects of the same files", function()
+    local a, b, _ <close> = unix_pair()
+    local r, w = assert(op.pipe())
+    assert.equal(1, op.sendmsg(a, { iov = "x", control = { { type = "rights", fds = { r, w } } } }))
+    local data, message = op.recvmsg(b, { iov = 10, control = 100 })
+    assert.equal("x", data)
+    assert.equal("rights", message.control[1].type)
+    local r2, w2 = table.unpack(message.control[1].fds)
+    assert.not_equal(r:fileno(), r2:fileno())
+    assert(op.write(w2, "through"))
+    assert.equal("through", op.read(r, 100))
+    assert(op.write(w, "back"))
+    assert.equal("back", op.read(r2, 100))
+    -- they do not go to a child
+    local info = helper.read_file(("/proc/self/fdinfo/%d"):format(r2:fileno()))
+    local flags = info:match "flags:%s+(%d+)"
+    assert.is_true(tonumber(flags, 8) & core.O_CLOEXEC ~= 0)
+    for _, fd in ipairs { r, w, r2, w2 } do fd:close() end
+  end)
+
+  helper.it("are not closed before they are sent", function()
+    local a, _, _ <close> = unix_pair()
+    local r, w = assert(op.pipe())
+    while op.send(a, ("x"):rep(65536), nil, core.MSG_DONTWAIT) do end
+    local task = core.spawn(function()
+      return op.sendmsg(a, { iov = "x", control = { { type = "rights", fds = { r } } } })
+    end)
+    core.yield()
+    assert.equal(1, r:pending())
+    assert.is_true(r:close()) -- cancels what would send it
+    assert.equal(core.errno.ECANCELED, select(3, task:join()))
+    w:close()
+  end)
+
+  helper.it("are closed when nobody takes them", function()
+    local a, b, _ <close> = unix_pair()
+    local r, w = assert(op.pipe())
+    local _ <close> = helper.closing(r, w)
+    local before = open_descriptors()
+    for i = 1, 30 do
+      local task = core.spawn(function()
+        return op.recvmsg(b, { iov = 10, control = 100 })
+      end)
+      for _ = 1, i % 4 do core.yield() end
+      assert(op.sendmsg(a, { iov = "x", control = { { type = "rights", fds = { r, w } } } }))
+      task:cancel()
+      local ok, _, message = pcall(task.join, task)
+      if ok then
+        for _, fd in ipairs(message.control[1].fds) do fd:close() end
+      else
+        local late = select(2, op.recvmsg(b, { iov = 10, control = 100 }, core.MSG_DONTWAIT))
+        if type(late) == "table" then
+          for _, fd in ipairs(late.control[1].fds) do fd:close() end
+        end
+      end
+      assert.equal(before, open_descriptors())
+    end
+  end)
+
+  helper.it("are reported when there is no room for them", function()
+    local a, b, _ <close> = unix_pair()
+    local r, w = assert(op.pipe())
+    local _ <close> = helper.closing(r, w)
+    local before = open_descriptors()
+    assert(op.sendmsg(a, { iov = "x", control = { { type = "rights", fds = { r, w } } } }))
+    local data, message = op.recvmsg(b, 10)
+    assert.equal("x", data)
+    assert.is_true(message.control_truncated)
+    assert.same({}, message.control)
+    assert(op.sendmsg(a, { iov = "x", control = { { type = "rights", fds = { r, w } } } }))
+    message = select(2, op.recvmsg(b, { iov = 10, control = 20 })) -- for one of them
+    assert.is_true(message.control_truncated)
+    assert.equal(1, #message.control[1].fds)
+    message.control[1].fds[1]:close()
+    assert.equal(before, open_descriptors())
+  end)
+
+  helper.main_it("are numbers in the raw layer", function()
+    local ring <close> = assert(core.ring())
+    local a, b, _ <close> = unix_pair()
+    local r, w = assert(op.pipe())
+    local _ <close> = helper.closing(r, w)
+    ring:get_sqe():prep_sendmsg(a, { iov = "x", control = { { type = "rights", fds = { r } } } })
+    ring:submit()
+    assert.equal(1, assert(ring:wait_cqe(1)).res)
+    ring:get_sqe():prep_recvmsg(b, { iov = 10, control = 64 })
+    ring:submit()
+    local cqe = assert(ring:wait_cqe(1))
+    assert.equal(1, cqe.res)
+    assert.equal("x", cqe.value.data)
+    helper.process.close(cqe.value.control[1].fds[1])
+    -- one that nobody asks for is closed with the ring
+    local before = open_descriptors()
+    ring:get_sqe():prep_sendmsg(a, { iov = "x", control = { { type = "rights", fds = { r } } } })
+    ring:get_sqe():prep_recvmsg(b, { iov = 10, control = 64 })
+    ring:submit()
+    ring:step(0.01)
+    ring:close()
+    assert.is_true(open_descriptors() < before)
+  end)
+end)
+
+describe("control messages", function()
+  helper.it("tell who has sent", function()
+    local a, b, _ <close> = unix_pair()
+    assert(sock.setsockopt(b, core.SOL_SOCKET, core.SO_PASSCRED, 1))
+    assert(op.sendmsg(a, { iov = "x" }))
+    local _, message = op.recvmsg(b, { iov = 10, control = 64 })
+    local c = message.control[1]
+    assert.equal("credentials", c.type)
+    local pid = tonumber(helper.read_file("/proc/self/stat"):match "^%d+")
+    assert.equal(pid, c.pid)
+    assert(op.sendmsg(a, { iov = "x", control = { { type = "credentials" } } }))
+    message = select(2, op.recvmsg(b, { iov = 10, control = 64 }))
+    assert.same(c, message.control[1])
+  end)
+
+  helper.it("tell when it came", function()
+    local a = udp()
+    local b, to = udp()
+    local _ <close> = helper.closing(a, b)
+    for _, option in ipairs { core.SO_TIMESTAMP, core.SO_TIMESTAMPNS } do
+      assert(sock.setsockopt(b, core.SOL_SOCKET, option, 1))
+      assert(op.sendto(a, "x", nil, 0, to))
+      local _, message = op.recvmsg(b, { iov = 10, control = 100 })
+      assert.equal("timestamp", message.control[1].type)
+      assert.is_true(math.abs(message.control[1].time - os.time()) < 10)
+      assert(sock.setsockopt(b, core.SOL_SOCKET, option, 0))
+    end
+  end)
+
+  helper.it("come as numbers and bytes when they are others", function()
+    local a = udp()
+    local b, to = udp()
+    local _ <close> = helper.closing(a, b)
+    assert(sock.setsockopt(b, core.IPPROTO_IP, 12, 1)) -- IP_RECVTTL
+    assert(op.sendmsg(a, { name = to, iov = "x", control = {
+      { level = core.IPPROTO_IP, type = 2, data = string.pack("i4", 77) } } })) -- IP_TTL
+    local _, message = op.recvmsg(b, { iov = 10, control = 100 })
+    assert.same({ level = core.IPPROTO_IP, type = 2, data = string.pack("i4", 77) },
+      message.control[1])
+  end)
+end)
+
+describe("a multishot recvmsg", function()
+  helper.it("yields each datagram with its sender", function()
+    local a, from = udp()
+    local b, to = udp()
+    local _ <close> = helper.closing(a, b)
+    local it <close> = op.recvmsg_multishot(b)
+    for i = 1, 50 do
+      assert(op.sendto(a, ("message %d"):format(i), nil, 0, to))
+      local data, message = it()
+      assert.equal(("message %d"):format(i), data)
+      assert.equal(from.port, message.name.port)
+      assert.is_false(message.truncated)
+    end
+    assert(op.sendto(a, "", nil, 0, to))
+    assert.equal("", (it()))
+  end)
+
+  helper.it("truncates what is longer than its buffer, and gives it back", function()
+    local ring = core.default()
+    local a = udp()
+    local b, to = udp()
+    local _ <close> = helper.closing(a, b)
+    local br <close> = assert(ring:setup_buf_ring(2, 5, 0, 256))
+    local it <close> = op.recvmsg_multishot(b, { name = false }, 0, br)
+    for _ = 1, 10 do
+      assert(op.sendto(a, ("x"):rep(300), nil, 0, to))
+      local data, message = it()
+      assert.equal(("x"):rep(240), data)
+      assert.is_true(message.truncated)
+      assert.is_nil(message.name)
+      assert.equal(2, br:available())
+    end
+  end)
+
+  helper.it("passes descriptors, and closes those that nobody takes", function()
+    local a, b, _ <close> = unix_pair(core.SOCK_DGRAM)
+    local r, w = assert(op.pipe())
+    local _ <close> = helper.closing(r, w)
+    local before = open_descriptors()
+    do
+      local it <close> = op.recvmsg_multishot(b, { control = 64 })
+      for _ = 1, 10 do
+        assert(op.sendmsg(a, { iov = "x", control = { { type = "rights", fds = { r } } } }))
+      end
+      local data, message = it()
+      assert.equal("x", data)
+      assert(op.write(w, "y"))
+      assert.equal("y", op.read(message.control[1].fds[1], 1))
+      message.control[1].fds[1]:close()
+      core.sleep(0.005)
+      assert.equal(before + 9, open_descriptors())
+    end
+    assert.equal(before, open_descriptors())
+  end)
+end)
+
+describe("send", function()
+  helper.it("takes a list of pieces where the kernel does", function()
+    local a, b, _ <close> = unix_pair()
+    assert.equal(6, op.send_vectorized(a, { "one", core.buffer "two" }))
+    assert.equal("onetwo", op.recv(b, 100))
+  end)
+
+  helper.it("takes what is in an outgoing buffer ring", function()
+    local ring = core.default()
+    local a, b = helper.pair()
+    local _ <close> = helper.closing(a, b)
+    local br <close> = assert(ring:setup_buf_ring(8, 5, 0, 64, true))
+    assert.equal(0, br:available())
+    for round = 1, 5 do
+      local text = {}
+      for i = 1, 8 do text[i] = ("%d-%d;"):format(round, i):rep(i) end
+      assert(br:push(table.unpack(text)))
+      assert.equal(8, br:available())
+      helper.fails("ENOBUFS", "push: No buffer space available", br:push("one more"))
+      text = table.concat(text)
+      local n = assert(op.send_bundle(a, 0, 0, br))
+      while n < #text do n = n + assert(op.send_bundle(a, 0, 0, br)) end
+      assert.equal(#text, n)
+      assert.equal(0, br:available())
+      local got = ""
+      while #got < n do got = got .. assert(op.recv(b, 4096)) end
+      assert.equal(text, got)
+    end
+    helper.fails("ENOBUFS", ("send_bundle fd %d: No buffer space available"):format(a:fileno()),
+      op.send_bundle(a, 0, 0, br))
+    helper.raises("buffer ring expected", op.send_bundle, a)
+    helper.raises("not an outgoing buffer ring", function()
+      local other <close> = assert(ring:setup_buf_ring(2, 6))
+      other:push "x"
+    end)
+  end)
+
+  helper.it("sends many buffers with several completions", function()
+    local ring = core.default()
+    local a, b = helper.pair()
+    local _ <close> = helper.closing(a, b)
+    local br <close> = assert(ring:setup_buf_ring(1024, 5, 0, 64, true))
+    local list = {}
+    for i = 1, 1024 do list[i] = ("%063d\n"):format(i) end
+    for i = 1, 1024, 128 do assert(br:push(table.unpack(list, i, i + 127))) end
+    local reader = core.spawn(function()
+      local got = {}
+      local n = 0
+      while n < 65536 do
+        got[#got + 1] = assert(op.recv(b, 65536))
+        n = n + #got[#got]
+      end
+      return table.concat(got)
+    end)
+    local n = 0
+    while n < 65536 do n = n + assert(op.send_bundle(a, 0, 0, br)) end
+    assert.equal(table.concat(list), reader:join())
+    assert.equal(0, br:available())
+    assert(br:push "again")
+  end)
+end)
+
+describe("recv_zc", function()
+  helper.it("needs a network card that gives its queue", function()
+    local a, b = helper.pair()
+    local _ <close> = helper.closing(a, b)
+    local it <close> = op.recv_zc(b)
+    assert.equal(core.errno.EINVAL, select(3, it()))
+  end)
+end)
