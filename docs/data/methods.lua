@@ -29,6 +29,7 @@ return {
       "The fields of a struct statx at the beginning of the buffer." },
     { "strerror(errno: integer): string, string",
       "The reason and the name of an error: `\"No such file or directory\", \"ENOENT\"`." },
+    { "folder(path: string)", "Where the Lua half is: reports do not name its lines." },
     { "reg_wait(wait: table): string",
       "A wait, `{timeout = seconds, min_wait_usec = integer}`, as the 64 bytes of it that " ..
         "belong " ..
@@ -79,6 +80,17 @@ return {
     "`core.op`: a " ..
     "function for each operation, as described with it, and:", {
     { "supported(name: string): boolean!", "Whether the running kernel has the operation." },
+    { "link(f: function): table, integer?", "A chain: `f(c)` calls the operations as methods " ..
+      "of `c`, as `c:read(fd, 100)`, and each begins when the one before has succeeded. All are " ..
+      "submitted at once and awaited together. Returns the list of results, where a failure is " ..
+      "`{nil, message, errno}`, and the place of the first failure. `c:with{...}` is `op.with` " ..
+      "for the next one. (With paths it is the operation of that name.)",
+      man = "io_uring_linked_requests(7)" },
+    { "hardlink(f: function): table, integer?", "The same, but it goes on after a failure.",
+      man = "io_uring_linked_requests(7)" },
+    { "with(options: table): table", "The operations with options for one: `async`, `drain`, " ..
+      "`fixed_file` (numbers are slots of the ring's table), `ioprio`, `personality`; as " ..
+      "`op.with{async = true}.read(fd, 100)`.", man = "io_uring_enter(2)" },
   } },
 
   { title = "core.stream", of = "core.stream", doc = "The same operations for streams: one " ..

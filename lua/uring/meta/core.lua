@@ -816,6 +816,10 @@ function core.statx(buffer) end
 ---@return string
 function core.strerror(errno) end
 
+---Where the Lua half is: reports do not name its lines.
+---@param path string
+function core.folder(path) end
+
 ---A wait, `{timeout = seconds, min_wait_usec = integer}`, as the 64 bytes of it that belong into the buffer given to `ring:register_region`.
 ---@param wait table
 ---@return string
@@ -2306,6 +2310,66 @@ function sqe:prep_send_zc_fixed(fd, buffer, length, flags, zc_flags, index, addr
 ---@param flags? integer # nil for 0
 ---@return uring.Sqe
 function sqe:prep_recv(fd, buffer, length, flags) end
+
+---Sends as many provided buffers as there are, in one go.
+---@param fd uring.Descriptor # a descriptor
+---@param count? integer # nil for 0
+---@param flags? integer # nil for 0
+---@param group? uring.Bufring # the provided buffers; nil for the ring's own
+---@return uring.Sqe
+function sqe:prep_send_bundle(fd, count, flags, group) end
+
+---Sends strings and buffers in one go.
+---@param fd uring.Descriptor # a descriptor
+---@param pieces uring.Data[] # up to 1024 strings and buffers
+---@param flags? integer # nil for 0
+---@return uring.Sqe
+function sqe:prep_send_vectorized(fd, pieces, flags) end
+
+---Sends to a socket what one buffer and one address cannot say: pieces, descriptors, credentials.
+---@param fd uring.Descriptor # a descriptor
+---@param message table # `{iov =, name =, control =}`: a string, a buffer or a list of them; where to; control messages
+---@param flags? integer # nil for 0
+---@return uring.Sqe
+function sqe:prep_sendmsg(fd, message, flags) end
+
+---Sends a message without copying its data.
+---@param fd uring.Descriptor # a descriptor
+---@param message table # `{iov =, name =, control =}`: a string, a buffer or a list of them; where to; control messages
+---@param flags? integer # nil for 0
+---@return uring.Sqe
+function sqe:prep_sendmsg_zc(fd, message, flags) end
+
+---The same from a registered buffer.
+---@param fd uring.Descriptor # a descriptor
+---@param message table # `{iov =, name =, control =}`: a string, a buffer or a list of them; where to; control messages
+---@param flags? integer # nil for 0
+---@param index? integer # of a registered buffer or a group; nil for 0
+---@return uring.Sqe
+function sqe:prep_sendmsg_zc_fixed(fd, message, flags, index) end
+
+---Receives a message with its address and control messages.
+---@param fd uring.Descriptor # a descriptor
+---@param message table|integer # `{iov =, control =, name =}`: bytes, a buffer or a list of them; bytes of room for control messages; false without the address. Or the bytes
+---@param flags? integer # nil for 0
+---@return uring.Sqe
+function sqe:prep_recvmsg(fd, message, flags) end
+
+---Receives message after message into provided buffers.
+---@param fd uring.Descriptor # a descriptor
+---@param message? table # `{control =, name =}`: bytes of room for control messages; false without the address
+---@param flags? integer # nil for 0
+---@param group? uring.Bufring # the provided buffers; nil for the ring's own
+---@return uring.Sqe
+function sqe:prep_recvmsg_multishot(fd, message, flags, group) end
+
+---Receives into memory of ours without a copy, from a queue of a network card.
+---@param fd uring.Descriptor # a descriptor
+---@param count? integer # nil for 0
+---@param flags? integer # nil for 0
+---@param index? integer # of a registered buffer or a group; nil for 0
+---@return uring.Sqe
+function sqe:prep_recv_zc(fd, count, flags, index) end
 
 ---Receives again and again, into provided buffers, as data comes.
 ---@param fd uring.Descriptor # a descriptor

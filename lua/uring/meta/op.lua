@@ -13,6 +13,23 @@ local op = {}
 ---@return integer? errno
 function op.supported(name) end
 
+---A chain: `f(c)` calls the operations as methods of `c`, as `c:read(fd, 100)`, and each begins when the one before has succeeded. All are submitted at once and awaited together. Returns the list of results, where a failure is `{nil, message, errno}`, and the place of the first failure. `c:with{...}` is `op.with` for the next one. (With paths it is the operation of that name.)
+---@param f function
+---@return table
+---@return integer?
+function op.link(f) end
+
+---The same, but it goes on after a failure.
+---@param f function
+---@return table
+---@return integer?
+function op.hardlink(f) end
+
+---The operations with options for one: `async`, `drain`, `fixed_file` (numbers are slots of the ring's table), `ioprio`, `personality`; as `op.with{async = true}.read(fd, 100)`.
+---@param options table
+---@return table
+function op.with(options) end
+
 ---Does nothing, through the whole path of an operation.
 ---@param flags? integer # nil for 0
 ---@param result? integer # with `IORING_NOP_INJECT_RESULT`: the result; nil for 0
@@ -630,6 +647,82 @@ function op.send_zc_fixed(fd, buffer, length, flags, zc_flags, index, address) e
 ---@return string? message
 ---@return integer? errno
 function op.recv(fd, buffer, length, flags) end
+
+---Sends as many provided buffers as there are, in one go.
+---@param fd uring.Descriptor # a descriptor
+---@param count? integer # nil for 0
+---@param flags? integer # nil for 0
+---@param group? uring.Bufring # the provided buffers; nil for the ring's own
+---@return integer?
+---@return string? message
+---@return integer? errno
+function op.send_bundle(fd, count, flags, group) end
+
+---Sends strings and buffers in one go.
+---@param fd uring.Descriptor # a descriptor
+---@param pieces uring.Data[] # up to 1024 strings and buffers
+---@param flags? integer # nil for 0
+---@return integer?
+---@return string? message
+---@return integer? errno
+function op.send_vectorized(fd, pieces, flags) end
+
+---Sends to a socket what one buffer and one address cannot say: pieces, descriptors, credentials.
+---@param fd uring.Descriptor # a descriptor
+---@param message table # `{iov =, name =, control =}`: a string, a buffer or a list of them; where to; control messages
+---@param flags? integer # nil for 0
+---@return integer?
+---@return string? message
+---@return integer? errno
+function op.sendmsg(fd, message, flags) end
+
+---Sends a message without copying its data.
+---@param fd uring.Descriptor # a descriptor
+---@param message table # `{iov =, name =, control =}`: a string, a buffer or a list of them; where to; control messages
+---@param flags? integer # nil for 0
+---@return integer?
+---@return string? message
+---@return integer? errno
+function op.sendmsg_zc(fd, message, flags) end
+
+---The same from a registered buffer.
+---@param fd uring.Descriptor # a descriptor
+---@param message table # `{iov =, name =, control =}`: a string, a buffer or a list of them; where to; control messages
+---@param flags? integer # nil for 0
+---@param index? integer # of a registered buffer or a group; nil for 0
+---@return integer?
+---@return string? message
+---@return integer? errno
+function op.sendmsg_zc_fixed(fd, message, flags, index) end
+
+---Receives a message with its address and control messages.
+---@param fd uring.Descriptor # a descriptor
+---@param message table|integer # `{iov =, control =, name =}`: bytes, a buffer or a list of them; bytes of room for control messages; false without the address. Or the bytes
+---@param flags? integer # nil for 0
+---@return string|integer?
+---@return table|string?
+---@return integer? errno
+function op.recvmsg(fd, message, flags) end
+
+---Receives message after message into provided buffers.
+---@param fd uring.Descriptor # a descriptor
+---@param message? table # `{control =, name =}`: bytes of room for control messages; false without the address
+---@param flags? integer # nil for 0
+---@param group? uring.Bufring # the provided buffers; nil for the ring's own
+---@return uring.Multishot?
+---@return string? message
+---@return integer? errno
+function op.recvmsg_multishot(fd, message, flags, group) end
+
+---Receives into memory of ours without a copy, from a queue of a network card.
+---@param fd uring.Descriptor # a descriptor
+---@param count? integer # nil for 0
+---@param flags? integer # nil for 0
+---@param index? integer # of a registered buffer or a group; nil for 0
+---@return uring.Multishot?
+---@return string? message
+---@return integer? errno
+function op.recv_zc(fd, count, flags, index) end
 
 ---Receives again and again, into provided buffers, as data comes.
 ---@param fd uring.Descriptor # a descriptor
