@@ -391,3 +391,23 @@ describe("example", function()
     end)
   end)
 end)
+
+describe("in_luv.lua", function()
+  main_it("serves a file to a client of that loop, which goes on ticking", function()
+    for _, file in ipairs { "README.md", "LICENSE" } do
+      local output, status = run(command("in_luv.lua", file))
+      assert.equal(("%d bytes, unchanged, ticking\n"):format(#helper.read_file(file)), output)
+      assert.equal(0, status)
+    end
+  end)
+end)
+
+describe("in_cqueues.lua", function()
+  main_it("serves a file to a client of that loop, which goes on ticking", function()
+    for _, file in ipairs { "README.md", "LICENSE" } do
+      local output, status = run(command("in_cqueues.lua", file))
+      assert.equal(("%d bytes, unchanged, ticking\n"):format(#helper.read_file(file)), output)
+      assert.equal(0, status)
+    end
+  end)
+end)

@@ -147,35 +147,6 @@ static void push_tasks(lua_State *L, Ring *r) {
   lua_pop(L, 2);
 }
 
-/*
-** ring:timeout() -> seconds until something is due, 0 when a task is ready,
-** nil when only a completion can bring anything: for the loop that this one
-** lives in.
-*/
-static int l_ring_timeout(lua_State *L) {
-  Ring *r = ring_check(L, 1);
-  const Timer *t = heap_first(&r->timers);
-  int64_t when = t ? t->when : FOREVER, left;
-  if (!link_alone(&r->stubborn) && r->retry < when)
-    when = r->retry;
-  left = when - sched_clock();
-  if (!link_alone(&r->ready) || io_uring_sq_ready(&r->uring) > 0 ||
-      !link_alone(&r->backlog) || !link_alone(&r->cancels))
-    lua_pushinteger(L, 0);
-  else if (when == FOREVER)
-    lua_pushnil(L);
-  else
-    lua_pushnumber(L, left > 0 ? (lua_Number)left / 1e9 : 0.0);
-  return 1;
-}
-
-/* ring:events() -> "r": what pollfd is polled for */
-static int l_ring_events(lua_State *L) {
-  ring_check(L, 1);
-  lua_pushliteral(L, "r");
-  return 1;
-}
-
 /* ring:tasks() -> list of the tasks that have not ended */
 static int l_ring_tasks(lua_State *L) {
   push_tasks(L, ring_check(L, 1));
@@ -227,9 +198,7 @@ static const luaL_Reg methods[] = {
 };
 
 static const luaL_Reg ring_methods[] = {
-  {"events", l_ring_events},
   {"tasks", l_ring_tasks},
-  {"timeout", l_ring_timeout},
   {NULL, NULL}
 };
 

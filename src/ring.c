@@ -170,6 +170,7 @@ void ring_close(lua_State *L, int index, int64_t patience) {
   if (!r->open)
     return;
   r->open = false;
+  guest_close(r);
   if (r->state->ring == r)
     r->state->ring = NULL;
   if (r->fork_count != fork_count) {

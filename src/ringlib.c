@@ -160,7 +160,7 @@ static int l_ring_cq_has_overflow(lua_State *L) {
   return 1;
 }
 
-/* ring:fileno() -> descriptor, readable when there are completions */
+/* ring:fileno() -> its descriptor; to be waited for there is pollfd */
 static int l_ring_fileno(lua_State *L) {
   Ring *r = ring_check(L, 1);
   if (r->uring.ring_fd < 0)
@@ -237,7 +237,6 @@ static const luaL_Reg methods[] = {
   {"fileno", l_ring_fileno},
   {"get_sqe", l_ring_get_sqe},
   {"peek_cqe", l_ring_peek_cqe},
-  {"pollfd", l_ring_fileno},
   {"sq_ready", l_ring_sq_ready},
   {"sq_space_left", l_ring_sq_space_left},
   {"stats", l_ring_stats},

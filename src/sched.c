@@ -409,6 +409,7 @@ static int turn(lua_State *L, Ring *r, int64_t timeout, int *failed) {
   int status;
   if (timeout == FOREVER && stuck(r))
     return STUCK;
+  guest_turn(r);
   timeout = wait_time(r, timeout);
   *failed = ring_wait(r, timeout > 0, timeout);
   cqe_reap(L, r);

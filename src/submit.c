@@ -228,7 +228,7 @@ unsigned ring_flush(Ring *r) {
 }
 
 /* Does the kernel hold back completions until we enter? */
-static bool needs_enter(const Ring *r) {
+bool ring_needs_enter(const Ring *r) {
   unsigned flags = IO_URING_READ_ONCE(*r->uring.sq.kflags);
   return (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
 }
@@ -248,7 +248,7 @@ int ring_wait(Ring *r, unsigned want, int64_t timeout) {
     flush_cancels(r);
   n = new_entries(r);
   if (want == 0 || timeout <= 0) {
-    if (io_uring_sq_ready(&r->uring) == 0 && !needs_enter(r))
+    if (io_uring_sq_ready(&r->uring) == 0 && !ring_needs_enter(r))
       return 0;
     rc = map_by_hand(r) ? map_enter(r, 0, 0, true)
                         : io_uring_submit_and_get_events(&r->uring);

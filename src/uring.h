@@ -820,6 +820,7 @@ struct Ring {
   Link cancels;        /* operations to be cancelled at the next enter */
   Link stubborn;       /* those to be cancelled again at 'retry' */
   int64_t retry;       /* ns */
+  int event;           /* eventfd of pollfd + 1; 0 when there is none */
   Link backlog;        /* entries that found the submission queue full */
   Pool pool;
   RawCqe *raw;         /* circular queue of the raw layer */
@@ -844,6 +845,7 @@ struct Ring {
 
 struct io_uring_sqe *ring_sqe(Ring *r, Op *op);
 void ring_cancel_again(Ring *r, Op *op);
+bool ring_needs_enter(const Ring *r);
 void submit_drop_backlog(lua_State *L, Ring *r);
 bool ring_chain(Ring *r, Op **ops, const ChainSqe *sqes, unsigned n);
 unsigned ring_flush(Ring *r);
@@ -967,6 +969,12 @@ void wait_open(lua_State *L, State *S);
 
 void task_deadlock(lua_State *L, Ring *r);
 void inspect_open(lua_State *L, State *S);
+
+/* ---- guest.c ---------------------------------------------------------- */
+
+void guest_turn(Ring *r);
+void guest_close(Ring *r);
+void guest_open(lua_State *L, State *S);
 
 /* ---- coro.c ----------------------------------------------------------- */
 
