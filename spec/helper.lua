@@ -28,6 +28,7 @@ helper.configs = {
   { "tiny", { entries = 2, cq_entries = 4 } },
   { "tiny sqpoll", { entries = 2, cq_entries = 4, sqpoll = true, sq_thread_idle = 20 } },
   { "cqe32", { entries = 16, cqe32 = true } },
+  { "cqe_mixed", { entries = 16, cqe_mixed = true } },
   { "sqe128", { entries = 16, sqe128 = true } },
   { "cooperative", { coop_taskrun = true, taskrun_flag = true } },
 }

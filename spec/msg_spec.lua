@@ -380,3 +380,28 @@ describe("recv_zc", function()
     assert.equal(core.errno.EINVAL, select(3, it()))
   end)
 end)
+
+describe("the time a packet was sent", function()
+  for _, options in ipairs { { cqe32 = true }, { cqe_mixed = true } } do
+    helper.main_it(("comes in a completion of 32 bytes (%s)"):format(next(options)), function()
+      options.entries = 16
+      local ring <close> = assert(core.ring(options))
+      local a = udp()
+      local b, to = udp()
+      local _ <close> = helper.closing(a, b)
+      assert(op.connect(a, to))
+      -- TX_SOFTWARE | SOFTWARE | OPT_ID | OPT_TSONLY
+      assert(sock.setsockopt(a, core.SOL_SOCKET, core.SO_TIMESTAMPING, 2 | 16 | 128 | 2048))
+      ring:get_sqe():prep_cmd_sock(core.SOCKET_URING_OP_TX_TIMESTAMP, a)
+      ring:submit()
+      for i = 0, 9 do
+        assert(op.send(a, "x"))
+        local cqe = assert(ring:wait_cqe(2))
+        assert.equal(i, cqe.res)
+        assert.is_true(cqe.more)
+        assert.is_true(math.abs(cqe.extra1 - os.time()) < 10) -- seconds
+        assert.is_true(cqe.extra2 >= 0 and cqe.extra2 < 1000000000)
+      end
+    end)
+  end
+end)
