@@ -9,8 +9,9 @@
 */
 
 #include <stdlib.h>
+#include <string.h>
 
-#include "uring.h"
+#include "base.h"
 
 static void put(Heap *h, uint32_t i, HeapNode node) {
   h->nodes[i] = node;

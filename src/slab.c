@@ -9,8 +9,9 @@
 */
 
 #include <stdlib.h>
+#include <string.h>
 
-#include "uring.h"
+#include "base.h"
 
 void slab_init(Slab *s, size_t record) {
   memset(s, 0, sizeof *s);
