@@ -166,7 +166,7 @@ end
 
 -- The names of ResultKind in its order, from 0.
 local function read_results()
-  local body <const> = read "src/uring.h":match "typedef enum {([^}]*)} ResultKind"
+  local body <const> = read "src/op.h":match "typedef enum {([^}]*)} ResultKind"
   local names <const> = {}
   local n = 0
   for name in body:gsub("/%*.-%*/", ""):gmatch "RES_([%u_]+)" do
@@ -195,7 +195,7 @@ local results <const> = read_results()
 local kinds <const> = {}
 for _, name in pairs(results) do kinds[name] = true end
 same("the letter", ARGUMENTS, letters, "src/ops.def")
-same("the result", RESULTS, kinds, "src/uring.h")
+same("the result", RESULTS, kinds, "src/op.h")
 
 local M = {}
 
