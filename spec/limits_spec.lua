@@ -6,22 +6,6 @@ local helper = require "spec.helper"
 local plain <const> = not os.getenv "LD_PRELOAD" and not os.getenv "URING_SPEC_RUNNER"
                       and not helper.torture
 
--- The bounds in seconds are for a machine that makes and runs a coroutine in
--- this time; on a slower one they are longer in proportion.
-local REFERENCE <const> = 130e-9
-
-local function coroutine_cost()
-  local best, n = math.huge, 2000
-  for _ = 1, 20 do
-    local start = os.clock()
-    for _ = 1, n do coroutine.wrap(type)(n) end
-    best = math.min(best, (os.clock() - start) / n)
-  end
-  return best
-end
-
-local slowness
-
 -- Run a script which prints a number, up to so many times until that is below
 -- the bound: other programs disturb.  Each is a process of its own.
 local function below(bound, times, text)
@@ -34,12 +18,6 @@ local function below(bound, times, text)
     if best < bound then break end
   end
   if plain then assert(best < bound, ("%g, and the bound is %g"):format(best, bound)) end
-end
-
--- The same for seconds.
-local function below_seconds(bound, times, text)
-  slowness = slowness or math.max(1, coroutine_cost() / REFERENCE)
-  below(bound * slowness, times, text)
 end
 
 local function scaled(n) return plain and n or n // 100 end
@@ -80,7 +58,7 @@ describe("the cost of", function()
       for i = 1, n do timers[i]:cancel() end]],
   } do
     helper.main_it("a million timers, set and cancelled " .. name .. ", is below 2 s", function()
-      below_seconds(2, 3, ([[
+      below(2, 3, ([[
         local core = require "uring.core"
         local timer = core.timer
         local n, f = %d, print
@@ -92,8 +70,8 @@ describe("the cost of", function()
     end)
   end
 
-  helper.main_it("a million deadlines, set and met, is below 3 s", function()
-    below_seconds(3, 5, ([[
+  helper.main_it("a million deadlines, set and met, is below 2 s", function()
+    below(2, 5, ([[
       local uring = require "uring"
       uring.run(function()
         local function nothing() end
@@ -105,7 +83,7 @@ describe("the cost of", function()
   end)
 
   helper.main_it("starting, running and joining an empty task is below a microsecond", function()
-    below_seconds(1e-6, 8, ([[
+    below(1e-6, 8, ([[
       local uring = require "uring"
       local n, best = %d, math.huge
       uring.run(function()

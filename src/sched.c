@@ -87,7 +87,8 @@ Task *sched_resumed(lua_State *L, State *S) {
 
 /*
 ** Suspend the task until it is woken or the time 'until' has come; 'k' goes
-** on then, and has the state as its context.  To be returned from the C function [e, before anything is done].
+** on then, and has the state as its context.  To be returned from the C
+** function [e, before anything is done].
 */
 int sched_park(lua_State *L, Task *t, WaitKind wait, int64_t until,
                lua_KFunction k) {

@@ -26,7 +26,8 @@ static const struct {
   {"sqe128", 1u << 10}, {"cqe32", 1u << 11},
   {"single_issuer", 1u << 12}, {"defer_taskrun", 1u << 13},
   {"no_mmap", U_SETUP_NO_MMAP},
-  {"registered_fd_only", U_SETUP_REGISTERED_FD_ONLY}, {"no_sqarray", U_SETUP_NO_SQARRAY}, {"hybrid_iopoll", 1u << 17},
+  {"registered_fd_only", U_SETUP_REGISTERED_FD_ONLY},
+  {"no_sqarray", U_SETUP_NO_SQARRAY}, {"hybrid_iopoll", 1u << 17},
   {"cqe_mixed", U_SETUP_CQE_MIXED}, {"sqe_mixed", U_SETUP_SQE_MIXED},
   {"sq_rewind", U_SETUP_SQ_REWIND}
 };
