@@ -199,10 +199,13 @@ void ring_refuse(lua_State *L, const Ring *r) {
 
 /*
 ** Is the ring garbage, and will be closed next?  Finalisers of other objects
-** that run before its own may still see it.
+** that run before its own may still see it.  The default ring never is: the
+** registry keeps it.
 */
 bool ring_dying(lua_State *L, const Ring *r) {
   bool dying;
+  if (r == r->state->ring)
+    return false;
   ring_push(L, r);
   dying = lua_isnil(L, -1);
   lua_pop(L, 1);

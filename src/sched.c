@@ -321,7 +321,6 @@ static int end_task(lua_State *L, Ring *r, Task *t, int status) {
     lua_pushliteral(t->co, "coroutine.yield outside a coroutine: a task "
                            "gives way with uring.yield()");
   }
-  sched_push(L, t);
   release_op(L, t);
   t->state = status == LUA_OK && !t->failed ? TASK_DONE : TASK_FAILED;
   task_unlist(L, r, t);
@@ -337,7 +336,8 @@ static int end_task(lua_State *L, Ring *r, Task *t, int status) {
   lua_insert(L, -2);
   lua_getiuservalue(L, -1, TASK_OWNER);
   lua_pushboolean(L, t->state == TASK_FAILED);
-  return lua_pcall(L, 3, 0, 0);
+  lua_pushinteger(L, t->id);
+  return lua_pcall(L, 4, 0, 0);
 }
 
 /* coroutine.close takes everything off a coroutine that waits. */

@@ -18,12 +18,14 @@ Task *task_check(lua_State *L, int arg) {
   return t != NULL ? t : luaL_checkudata(L, arg, TASK_TYPE);
 }
 
-/* Take an ended task out of the table of its ring. */
+/* Push an ended task and take it out of the table of its ring [-0, +1]. */
 void task_unlist(lua_State *L, Ring *r, Task *t) {
   ring_push(L, r);
   lua_getiuservalue(L, -1, RING_TASKS);
+  lua_rawgeti(L, -1, t->id);
+  lua_replace(L, -3);
   luaL_unref(L, -1, (int)t->id);
-  lua_pop(L, 2);
+  lua_pop(L, 1);
   t->ring = NULL;
 }
 
@@ -117,8 +119,9 @@ static int l_spawn(lua_State *L) {
 }
 
 /*
-** core.spawn_for(owner, f, ...) -> task | nil, message, errno
-** The same with its owner set: for whoever organises tasks.
+** core.spawn_for(owner, f, ...) -> task, number | nil, message, errno
+** The same with its owner set: for whoever organises tasks.  The number is
+** the task's among those of its ring that have not ended.
 */
 static int l_spawn_for(lua_State *L) {
   State *S = state_get(L);
@@ -130,7 +133,8 @@ static int l_spawn_for(lua_State *L) {
   spawn(L, r, 2);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, TASK_OWNER);
-  return 1;
+  lua_pushinteger(L, task_check(L, -1)->id);
+  return 2;
 }
 
 /* core.owner() -> the owner of the running task, and the task; or nil */
@@ -191,7 +195,7 @@ static int l_ring_step(lua_State *L) {
 
 /*
 ** core.on_end(function | nil); called with each task that has ended, its
-** owner, and whether it failed
+** owner, whether it failed, and its number
 */
 static int l_on_end(lua_State *L) {
   return debug_hook(L, &state_get(L)->on_end);

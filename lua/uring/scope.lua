@@ -36,7 +36,7 @@ end
 
 ---@class uring.Scope
 ---@field name? string
----@field errors table[] of {value=, traceback=, task=}, first come first
+---@field errors? table[] of {value=, traceback=, task=}, first come first
 local Scope = {}
 Scope.__name = "uring.scope"
 Scope.__index = Scope
@@ -53,17 +53,20 @@ local function own_value(task, scope)
   return cancelled_tasks[task]
 end
 
--- members: tasks whose innermost scope it is.  inner: scopes opened in them.
--- live: tasks spawned into it and not ended.  value: what awaits raise.
--- short: a task of it has ended by that.
+-- members: the tasks spawned into it that have not ended, by a number each.
+-- live: how many.  inner: the first of the scopes opened in it or by them,
+-- with the others in a list.  value: what awaits raise.  short: a task of it
+-- has ended by that.
 local function new_scope(host, parent, shield)
   local scope = setmetatable({
-    host = host, parent = parent, members = {}, inner = {}, live = 0,
-    errors = {}, shield = shield,
+    host = host, parent = parent, members = false, inner = nil, live = 0,
+    timer = nil, ended = nil, shield = shield,
     value = not shield and parent and parent.value or nil
   }, Scope)
   if parent then
-    parent.inner[scope] = true
+    local next = parent.inner
+    if next then scope.next, next.prev = next, scope end
+    parent.inner = scope
     if not shield then
       scope.value = scope.value or own_value(host, parent)
     end
@@ -71,36 +74,58 @@ local function new_scope(host, parent, shield)
   return scope
 end
 
+-- Take a scope off the list of its parent.
+local function unlist(scope)
+  local parent, next, prev = scope.parent, scope.next, scope.prev
+  if next then next.prev = prev end
+  if prev then prev.next = next else parent.inner = next end
+end
+
+-- A task is known by the number that the C half gives it, which is used again
+-- when it has ended, so that the table need not grow; of another ring by
+-- itself where that is taken.
+local function add_member(scope, task, id)
+  local members = scope.members
+  if not members then
+    members = {}
+    scope.members = members
+  end
+  members[members[id] and task or id] = task
+end
+
+local function remove_member(scope, task, id)
+  local members = scope.members
+  members[members[id] == task and id or task] = nil
+end
+
 -- Let the awaits of everything below raise the value; the first one stays.
+-- A task that is in an inner scope is reached by way of that.
 local function interrupt(scope, value)
   if scope.value then return end
   scope.value = value
-  for task in pairs(scope.members) do
-    if not (scope.waiting and task == scope.host) then
-      task:interrupt(value)
-    end
+  local host = scope.host
+  if not scope.waiting and host:owner() == scope then host:interrupt(value) end
+  for _, task in pairs(scope.members or {}) do
+    if task:owner() == scope then task:interrupt(value) end
   end
-  for inner in pairs(scope.inner) do
+  local inner = scope.inner
+  while inner do
     if not inner.shield then interrupt(inner, value) end
+    inner = inner.next
   end
 end
 
 local function enter(scope, task)
   task:owner(scope)
-  local parent = scope.parent
-  if parent then parent.members[task] = nil end
-  scope.members[task] = true
   task:interrupt(scope.value)
 end
 
 local function leave(scope, task)
   local parent = scope.parent
   scope.ended = true
-  scope.members[task] = nil
   task:owner(parent)
   if parent then
-    parent.inner[scope] = nil
-    parent.members[task] = true
+    unlist(scope)
     task:interrupt(parent.value or own_value(task, parent))
   else
     task:interrupt(cancelled_tasks[task])
@@ -135,22 +160,25 @@ end
 
 -- The first failure cancels the rest; every one is kept.
 local function fail(scope, failure)
-  scope.errors[#scope.errors + 1] = failure
-  if #scope.errors == 1 then
+  local errors = scope.errors
+  if errors then
+    errors[#errors + 1] = failure
+  else
+    scope.errors = {failure}
     interrupt(scope, new_cancelled("cancelled, for another task failed"))
   end
 end
 
 -- The C half calls this with each task that has ended.
-local function task_ended(task, scope, failed)
+local function task_ended(task, scope, failed, id)
   while scope and scope.host == task do    -- it died before it could leave
     scope.ended = true
     interrupt(scope, M.cancelled)
-    if scope.parent then scope.parent.inner[scope] = nil end
+    if scope.parent then unlist(scope) end
     scope = scope.parent
   end
   if scope then
-    scope.members[task] = nil
+    remove_member(scope, task, id)
     scope.live = scope.live - 1
     -- first of all: what follows may fail for want of memory
     if scope.live == 0 and scope.waiting then scope.host:wake() end
@@ -198,9 +226,9 @@ core.on_cancel(task_cancel)
 ---@return uring.Task
 function Scope:spawn(f, ...)
   if self.ended then error("the scope has ended", 2) end
-  local task, message, code = spawn_for(self, f, ...)
-  if not task then return nil, message, code end
-  self.members[task] = true
+  local task, id, code = spawn_for(self, f, ...)
+  if not task then return nil, id, code end
+  add_member(self, task, id)
   self.live = self.live + 1
   if self.value then task:interrupt(self.value) end
   return task
@@ -240,9 +268,10 @@ local function finish(scope, task, ok, ...)
   wait_all(scope, task)
   if scope.timer then scope.timer:cancel() end
   leave(scope, task)
-  local failure = scope.errors[1]
-  if failure then
-    if #scope.errors > 1 then failure.others = scope.errors end
+  local errors = scope.errors
+  if errors then
+    local failure = errors[1]
+    if #errors > 1 then failure.others = errors end
     raising[task] = failure
     error(failure.value, 0)
   end

@@ -856,13 +856,12 @@ function core.register_bpf_filter_task(filter) end
 ---@return integer? errno
 function core.spawn(f, ...) end
 
----The same with its owner set.
+---The same with its owner set; also its number among the tasks that have not ended.
 ---@param owner any
 ---@param f function
 ---@param ... any
----@return uring.Task?
----@return string? message
----@return integer? errno
+---@return uring.Task!
+---@return integer
 function core.spawn_for(owner, f, ...) end
 
 ---The running task.
@@ -912,7 +911,7 @@ function core.park(seconds, what) end
 ---@return uring.Task
 function core.waiter() end
 
----Calls `f(task, owner, failed)` whenever a task has ended.
+---Calls `f(task, owner, failed, number)` whenever a task has ended.
 ---@param f? function
 function core.on_end(f) end
 
