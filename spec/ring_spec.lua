@@ -126,6 +126,98 @@ describe("core.ring", function()
   end)
 end)
 
+describe("core.default", function()
+  it("takes the options of the ring that it makes", function()
+    helper.prints("4\t16\tok\t0\n", [[
+      local core = require "uring.core"
+      local ring = core.default { entries = 4, cq_entries = 16 }
+      print(ring.sq_entries, ring.cq_entries, ring == core.default() and "ok", core.op.nop())
+    ]])
+  end)
+
+  it("is uring.ring", function()
+    helper.prints("4\tdone\n", [[
+      local uring = require "uring"
+      print(uring.ring { entries = 4 }.sq_entries, uring.run(function()
+        uring.sleep(0)
+        return "done"
+      end))
+    ]])
+  end)
+
+  it("refuses options when there is a default ring", function()
+    local message <const> = "there is a default ring already: its options are set before anything"
+    core.default()
+    raises(message, core.default, { entries = 4 })
+    raises(message, core.default, {})
+    helper.prints("true\n", [[
+      local core = require "uring.core"
+      core.op.nop()
+      local ok, err = pcall(core.default, { entries = 4 })
+      print(not ok and err:find("default ring already", 1, true) ~= nil)
+    ]])
+  end)
+
+  it("takes options again when the ring was closed", function()
+    helper.prints("8\t16\n", [[
+      local core = require "uring.core"
+      local one = core.default { entries = 8 }
+      io.write(one.sq_entries, "\t")
+      one:close()
+      print(core.default { entries = 16 }.sq_entries)
+    ]])
+  end)
+
+  it("makes no ring of options that are wrong, or that the kernel refuses", function()
+    helper.prints("true\tfalse\tnil\t22\t256\n", [[
+      local core = require "uring.core"
+      local ok, err = pcall(core.default, { entry = 4 })
+      local named = err:find("unknown option 'entry'", 1, true) ~= nil
+      local none, _, errno = core.default { defer_taskrun = true, sqpoll = true }
+      print(named, ok, none, errno, core.default().sq_entries)
+    ]])
+  end)
+
+  it("makes one ring when a finaliser wants it at the same time", function()
+    helper.prints("true\n", [[
+      local core = require "uring.core"
+      local process = require "spec.process"
+      collectgarbage "generational"
+      local chosen, taken = 0, 0
+      for i = 1, 2000 do
+        local wanted = true
+        setmetatable({}, { __gc = function() if wanted then core.default() end end })
+        local ok, ring = pcall(core.default, { entries = 4 })
+        wanted = false
+        if ok then
+          chosen = chosen + 1
+          assert(ring == core.default() and ring.sq_entries == 4)
+        else
+          taken = taken + 1
+          assert(ring:find("default ring already", 1, true), ring)
+        end
+        core.default():close()
+        for _, target in pairs(process.descriptors()) do
+          assert(not target:find("io_uring", 1, true), "another ring")
+        end
+      end
+      print(chosen > 0 and taken > 0)
+    ]])
+  end)
+
+  it("takes options in a child of fork", function()
+    helper.prints("child\t4\nparent\t8\n", [[
+      local core = require "uring.core"
+      local process = require "spec.process"
+      core.default { entries = 8 }
+      local pid = process.fork()
+      if pid == 0 then print("child", core.default { entries = 4 }.sq_entries) os.exit(0) end
+      process.wait(pid)
+      print("parent", core.default().sq_entries)
+    ]])
+  end)
+end)
+
 helper.each_config(function(make, config)
   main_it("completes what it is given, in any number", function()
     local ring <close> = make()

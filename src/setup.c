@@ -180,17 +180,24 @@ static Ring *push_closed(lua_State *L, State *S) {
   return r;
 }
 
-/* Push a new ring, or nil, message, errno [-0, +1 or 3, e]. */
-static int ring_new(lua_State *L, State *S, const Options *o) {
-  Ring *r = push_closed(L, S);
+/*
+** Open the closed ring at the top of the stack; or put nil, message, errno
+** in its place, and return false.
+*/
+static bool open_ring(lua_State *L, Ring *r, const Options *o) {
   int rc = init_best(r, o);
-  if (rc < 0)
-    return err_setup(L, -rc);
-  r->open = true;
-  r->disabled = (r->uring.flags & IORING_SETUP_R_DISABLED) != 0;
-  if (!(r->uring.features & IORING_FEAT_EXT_ARG)) {
-    ring_close(L, lua_gettop(L), 0);
-    return err_setup(L, ENOSYS);
+  if (rc >= 0) {
+    r->open = true;
+    r->disabled = (r->uring.flags & IORING_SETUP_R_DISABLED) != 0;
+    if (!(r->uring.features & IORING_FEAT_EXT_ARG)) {
+      ring_close(L, lua_gettop(L), 0);
+      rc = -ENOSYS;
+    }
+  }
+  if (rc < 0) {
+    lua_pop(L, 1);
+    err_setup(L, -rc);
+    return false;
   }
   io_uring_ring_dontfork(&r->uring);
   r->sqe_size = sizeof(struct io_uring_sqe) <<
@@ -198,14 +205,46 @@ static int ring_new(lua_State *L, State *S, const Options *o) {
   r->now = sched_clock();
   r->probe = map_by_hand(r) ? io_uring_get_probe()
                             : io_uring_get_probe_ring(&r->uring);
-  return 1;
+  return true;
 }
 
 /* core.ring([options]) -> ring | nil, message, errno */
 static int l_ring_new(lua_State *L) {
+  State *S = state_get(L);
   Options o;
   read_options(L, &o);
-  return ring_new(L, state_get(L), &o);
+  return open_ring(L, push_closed(L, S), &o) ? 1 : 3;
+}
+
+/* ---- the default one ---------------------------------------------------- */
+
+/* Is there one, of this process? */
+static bool has_default(const State *S) {
+  return S->ring != NULL && S->ring->fork_count == fork_count;
+}
+
+/*
+** Make the default ring; false when there can be none, with nil, message,
+** errno on the stack [-0, +0 or 3, e].  'o' is NULL when any ring will do.
+*/
+static bool make_default(lua_State *L, State *S, const Options *o) {
+  Options none = {.entries = DEFAULT_ENTRIES};
+  Ring *r;
+  if (S->closing)
+    luaL_error(L, "the Lua state is being closed");
+  r = push_closed(L, S);
+  if (has_default(S)) {  /* a finaliser has made it just now, or before */
+    if (o != NULL)
+      luaL_error(L, "there is a default ring already: its options are set "
+                    "before anything has used it");
+    lua_pop(L, 1);
+    return true;
+  }
+  if (!open_ring(L, r, o ? o : &none))
+    return false;
+  S->ring = r;
+  lua_rawseti(L, LUA_REGISTRYINDEX, S->keep);
+  return true;
 }
 
 /*
@@ -214,24 +253,20 @@ static int l_ring_new(lua_State *L) {
 ** stack [-0, +0 or 3, e].
 */
 Ring *ring_default(lua_State *L, State *S) {
-  if (S->ring == NULL || S->ring->fork_count != fork_count) {
-    Options o;
-    if (S->closing)
-      luaL_error(L, "the Lua state is being closed");
-    memset(&o, 0, sizeof o);
-    o.entries = DEFAULT_ENTRIES;
-    if (ring_new(L, S, &o) != 1)
-      return NULL;
-    S->ring = lua_touserdata(L, -1);
-    lua_rawseti(L, LUA_REGISTRYINDEX, S->keep);
-  }
-  return S->ring;
+  return has_default(S) || make_default(L, S, NULL) ? S->ring : NULL;
 }
 
-/* core.default() -> the ring of operations outside tasks | nil, ... */
+/*
+** core.default([options]) -> the ring of operations outside tasks | nil, ...
+** The options are those of core.ring, for the ring that is made now: they
+** raise when there is one.
+*/
 static int l_default(lua_State *L) {
   State *S = state_get(L);
-  if (ring_default(L, S) == NULL)
+  Options o;
+  read_options(L, &o);
+  if (!(lua_isnoneornil(L, 1) ? ring_default(L, S) != NULL
+                              : make_default(L, S, &o)))
     return 3;
   lua_rawgeti(L, LUA_REGISTRYINDEX, S->keep);
   return 1;

@@ -16,8 +16,9 @@ return {
       "Makes a ring. The options are below.",
       c = "io_uring_queue_init io_uring_queue_init_params io_uring_setup " ..
         "io_uring_queue_mmap io_uring_ring_dontfork", man = "io_uring_setup(2)" },
-    { "default(): uring.Ring!",
-      "The ring of operations that run outside any task; made when it is first needed." },
+    { "default(options?: uring.RingOptions): uring.Ring!",
+      "The ring of operations that run outside any task; made when it is first needed. With " ..
+        "options it is made now, and raises when there is one already." },
     { "buffer(size: integer|string, align?: integer): uring.Buffer",
       "Memory for the kernel to fill or to read: so many bytes of zeros, or those of a string. " ..
         "`align` is a power of 2, in bytes: `O_DIRECT` wants 4096." },

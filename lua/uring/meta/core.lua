@@ -783,11 +783,12 @@ local core = {}
 ---@return integer? errno
 function core.ring(options) end
 
----The ring of operations that run outside any task; made when it is first needed.
+---The ring of operations that run outside any task; made when it is first needed. With options it is made now, and raises when there is one already.
+---@param options? uring.RingOptions
 ---@return uring.Ring?
 ---@return string? message
 ---@return integer? errno
-function core.default() end
+function core.default(options) end
 
 ---Memory for the kernel to fill or to read: so many bytes of zeros, or those of a string. `align` is a power of 2, in bytes: `O_DIRECT` wants 4096.
 ---@param size integer|string
