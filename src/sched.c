@@ -337,7 +337,12 @@ static int end_task(lua_State *L, Ring *r, Task *t, int status) {
   lua_getiuservalue(L, -1, TASK_OWNER);
   lua_pushboolean(L, t->state == TASK_FAILED);
   lua_pushinteger(L, t->id);
-  return lua_pcall(L, 4, 0, 0);
+  if (t->state == TASK_DONE)
+    return lua_pcall(L, 4, 0, 0);
+  lua_xmove(t->co, L, 1);
+  lua_pushvalue(L, -1);
+  lua_xmove(L, t->co, 1);      /* where it stays, for every join */
+  return lua_pcall(L, 5, 0, 0);
 }
 
 /* coroutine.close takes everything off a coroutine that waits. */

@@ -29,17 +29,35 @@ void task_unlist(lua_State *L, Ring *r, Task *t) {
   t->ring = NULL;
 }
 
-/* The message handler of a task: keep the traceback, pass the value on. */
+static int l_text(lua_State *L) {
+  luaL_tolstring(L, 1, NULL);
+  return 1;
+}
+
+/* Push the text of the value at index 1, whose __tostring may fail. */
+static const char *push_text(lua_State *L) {
+  lua_pushcfunction(L, l_text);
+  lua_pushvalue(L, 1);
+  if (lua_pcall(L, 1, 1, 0) != LUA_OK)
+    lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
+  return lua_tostring(L, -1);
+}
+
+/*
+** The message handler of a task: keep the traceback, pass the value on.
+** Nobody asks where a task was that ends as it was told to.
+*/
 static int l_task_handler(lua_State *L) {
   State *S = state_get(L);
-  if (S->task == NULL || S->task->co != L)  /* a stranger closes it */
+  const Task *t = S->task;
+  if (t == NULL || t->co != L)  /* a stranger closes it */
     return 1;
-  if (S->task->cancelled)
-    return 1;
-  luaL_traceback(L, L, luaL_tolstring(L, 1, NULL), 1);
-  sched_push(L, S->task);
-  lua_pushvalue(L, -2);
-  lua_setiuservalue(L, -2, TASK_TRACE);
+  sched_push(L, t);
+  lua_getiuservalue(L, 2, TASK_CANCEL);
+  if (!t->cancelled || !lua_rawequal(L, 1, 3)) {
+    luaL_traceback(L, L, push_text(L), 1);
+    lua_setiuservalue(L, 2, TASK_TRACE);
+  }
   lua_settop(L, 1);
   return 1;
 }
@@ -195,7 +213,7 @@ static int l_ring_step(lua_State *L) {
 
 /*
 ** core.on_end(function | nil); called with each task that has ended, its
-** owner, whether it failed, and its number
+** owner, whether it failed, its number, and its error
 */
 static int l_on_end(lua_State *L) {
   return debug_hook(L, &state_get(L)->on_end);
@@ -204,6 +222,14 @@ static int l_on_end(lua_State *L) {
 /* core.on_cancel(function | nil); called with the task and the reason */
 static int l_on_cancel(lua_State *L) {
   return debug_hook(L, &state_get(L)->on_cancel);
+}
+
+/*
+** core.on_raise(function | nil); called with a task and its error, before a
+** join raises that
+*/
+static int l_on_raise(lua_State *L) {
+  return debug_hook(L, &state_get(L)->on_raise);
 }
 
 /* core.torture(boolean): collect all garbage before every resume */
@@ -227,6 +253,7 @@ static const luaL_Reg ring_methods[] = {
 static const luaL_Reg functions[] = {
   {"on_cancel", l_on_cancel},
   {"on_end", l_on_end},
+  {"on_raise", l_on_raise},
   {"owner", l_owner},
   {"spawn", l_spawn},
   {"spawn_for", l_spawn_for},

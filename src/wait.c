@@ -15,18 +15,30 @@
 
 /* ---- the end of a task -------------------------------------------------- */
 
-/* Push the results of an ended task, or raise its error [-0, +n, e]. */
+/* Raise the error of the task at index 1, which is on the top [e]. */
+static int raise_error(lua_State *L) {
+  const State *S = state_get(L);
+  if (S->on_raise != LUA_NOREF) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, S->on_raise);
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, -3);
+    lua_call(L, 2, 0);
+  }
+  return lua_error(L);
+}
+
+/* Push the results of the task at index 1, or raise its error [-0, +n, e]. */
 static int results(lua_State *L, Task *t) {
   int n = lua_gettop(t->co);
   if (t->state == TASK_LOST)
     return luaL_error(L, "the task's ring was closed");
-  luaL_checkstack(L, n, "too many results");
+  luaL_checkstack(L, n + 3, "too many results");
   if (!lua_checkstack(t->co, n))
     return luaL_error(L, "too many results");
   for (int i = 1; i <= n; i++)
     lua_pushvalue(t->co, i);
   lua_xmove(t->co, L, n);
-  return t->state == TASK_FAILED ? lua_error(L) : n;
+  return t->state == TASK_FAILED ? raise_error(L) : n;
 }
 
 /* How a wait ended that has no result of its own. */
@@ -57,13 +69,16 @@ static int await_end(lua_State *L, Task *self, Task *t) {
 
 /* Run the loop in place until the task has ended. */
 static void drive(lua_State *L, State *S, Task *t) {
-  t->driven = true;
   while (!task_ended(t)) {
     Ring *r = t->ring;
+    int status;
     if (S->task != NULL || r->busy)
       luaL_error(L, "cannot wait for a task here: Lua cannot yield across "
                     "the C function that called this one");
-    if (sched_turn(L, r, FOREVER) != LUA_OK)
+    t->driven = true;
+    status = sched_turn(L, r, FOREVER);
+    t->driven = false;
+    if (status != LUA_OK)
       lua_error(L);
   }
 }

@@ -26,6 +26,7 @@ local M = {
   shield = scope.shield,
   timeout = scope.timeout,
   cancelled = scope.cancelled,
+  errors = scope.errors,
   all = parallel.all,
   race = parallel.race,
   each = parallel.each,

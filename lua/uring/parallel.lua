@@ -21,19 +21,23 @@ function M.all(functions)
 end
 
 --- Run the functions at once; the first one that returns ends the others.
+--- It is an error when one fails before that; what the others raise after it
+--- goes to uring.on_error, and a cancellation is raised by the next await.
 ---@param functions function[]
 ---@return any ... what that function returned
 function M.race(functions)
   local winner
-  scope.scope(function(s)
+  local ok, err = pcall(scope.scope, function(s)
     for _, f in ipairs(functions) do
       s:spawn(function()
         local results = table.pack(f())
-        winner = winner or results
+        winner = winner or not s.errors and results
         s:cancel "another one was faster"
       end)
     end
   end)
+  if not ok and not winner then error(err, 0) end
+  if not ok then pcall(scope.guard, error, err, 0) end
   if winner then return table.unpack(winner, 1, winner.n) end
 end
 

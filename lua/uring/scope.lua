@@ -7,10 +7,12 @@
 
 local core <const> = require "uring.core"
 
-local current <const>, spawn <const> = core.current, core.spawn
-local spawn_for <const> = core.spawn_for
+local current <const>, waiter <const> = core.current, core.waiter
+local spawn <const>, spawn_for <const> = core.spawn, core.spawn_for
 local ETIMEDOUT <const> = core.errno.ETIMEDOUT
 local ECANCELED <const> = core.errno.ECANCELED
+
+local MAX_TOLD <const> = 10            -- errors in one message
 
 local M = {}
 
@@ -36,14 +38,14 @@ end
 
 ---@class uring.Scope
 ---@field name? string
----@field errors? table[] of {value=, traceback=, task=}, first come first
+---@field errors? uring.Failure[] first come first
 local Scope = {}
 Scope.__name = "uring.scope"
 Scope.__index = Scope
 
 -- task -> the value of its own cancellation (task:cancel)
 local cancelled_tasks = setmetatable({}, {__mode = "k"})
--- task -> the failure that its scope is raising in it, for the traceback
+-- task -> the failure that was raised in it last: where that came from
 local raising = setmetatable({}, {__mode = "k"})
 
 -- What a task's own cancellation means to it in that scope.  One that the
@@ -56,11 +58,11 @@ end
 -- members: the tasks spawned into it that have not ended, by a number each.
 -- live: how many.  inner: the first of the scopes opened in it or by them,
 -- with the others in a list.  value: what awaits raise.  short: a task of it
--- has ended by that.
+-- has ended by that.  before: what was raised in the host before it.
 local function new_scope(host, parent, shield)
   local scope = setmetatable({
     host = host, parent = parent, members = false, inner = nil, live = 0,
-    timer = nil, ended = nil, shield = shield,
+    timer = nil, ended = nil, shield = shield, before = raising[host],
     value = not shield and parent and parent.value or nil
   }, Scope)
   if parent then
@@ -150,12 +152,32 @@ function Scope:cancel(reason)
   end
 end
 
--- What went wrong in a task, and where.
+-- What went wrong in a task, and where.  others: what went wrong in the same
+-- scopes after it.  text: what run has raised for all of them.
+---@class uring.Failure
+---@field value any as it was raised
+---@field traceback string
+---@field task uring.Task
 local Failure = {}
+
+-- The text of a value, whose __tostring may fail.
+local function text_of(value)
+  local ok, text = pcall(tostring, value)
+  return ok and text or ("(error object is a %s value)"):format(type(value))
+end
 
 local function new_failure(value, task, traceback)
   return setmetatable({value = value, task = task,
-                       traceback = traceback or tostring(value)}, Failure)
+                       traceback = traceback or text_of(value)}, Failure)
+end
+
+-- The failure that the value comes from, if it was raised in the task last.
+local function origin_of(value, task)
+  local failure = raising[task]
+  if failure and (rawequal(failure.value, value)
+                  or failure.text and failure.text == value) then
+    return failure
+  end
 end
 
 -- The first failure cancels the rest; every one is kept.
@@ -169,8 +191,25 @@ local function fail(scope, failure)
   end
 end
 
+-- The failure that has ended the task.
+local function failure_in(task, value)
+  local failure = origin_of(value, task)
+  if not failure then
+    failure = new_failure(value, task, task:traceback())
+    raising[task] = failure
+  end
+  return failure
+end
+
+-- The C half calls this with the error of a task that a join is to raise.
+local function task_raises(task, value)
+  if not is_cancelled(value) then
+    raising[waiter()] = failure_in(task, value)
+  end
+end
+
 -- The C half calls this with each task that has ended.
-local function task_ended(task, scope, failed, id)
+local function task_ended(task, scope, failed, id, value)
   while scope and scope.host == task do    -- it died before it could leave
     scope.ended = true
     interrupt(scope, M.cancelled)
@@ -184,20 +223,14 @@ local function task_ended(task, scope, failed, id)
     if scope.live == 0 and scope.waiting then scope.host:wake() end
   end
   if failed and not task:observed() then
-    local _, value = pcall(task.join, task)
     local told = cancelled_tasks[task] or scope and scope.value
-    local failure = raising[task]
-    if told and is_cancelled(value) then
-      failure = nil                    -- it ended as it was told to
+    if told and is_cancelled(value) then  -- it ended as it was told to
       if scope and scope.value then scope.short = true end
-    elseif not (failure and rawequal(failure.value, value)) then
-      failure = new_failure(value, task, task:traceback())
+      return
     end
-    if failure and scope then
-      fail(scope, failure)
-    elseif failure then
-      error(value, 0)
-    end
+    local failure = failure_in(task, value)
+    if not scope then error(value, 0) end
+    fail(scope, failure)
   end
 end
 
@@ -219,6 +252,7 @@ end
 
 core.on_end(task_ended)
 core.on_cancel(task_cancel)
+core.on_raise(task_raises)
 
 --- Start a task in this scope.
 ---@param f function
@@ -245,7 +279,7 @@ end
 
 local function handler(value)
   if is_cancelled(value) then return value end
-  return new_failure(value, current(), debug.traceback(tostring(value), 2))
+  return new_failure(value, current(), debug.traceback(text_of(value), 2))
 end
 
 -- The failure for what a body raised; none when it was told to end.
@@ -254,9 +288,8 @@ local function failure_of(scope, task, value)
     if is_cancelled(value) and scope.value then return nil end
     return new_failure(value, task)
   end
-  local origin = raising[task]
-  if origin and rawequal(origin.value, value.value) then return origin end
-  return value
+  local origin = origin_of(value.value, task)
+  return origin and origin ~= scope.before and origin or value
 end
 
 -- End the scope after its body; returns or raises for the whole.
@@ -271,7 +304,8 @@ local function finish(scope, task, ok, ...)
   local errors = scope.errors
   if errors then
     local failure = errors[1]
-    if #errors > 1 then failure.others = errors end
+    local others = failure.others or {}
+    failure.others = table.move(errors, 2, #errors, #others + 1, others)
     raising[task] = failure
     error(failure.value, 0)
   end
@@ -285,13 +319,47 @@ local function finish(scope, task, ok, ...)
   error((...), 0)
 end
 
--- Where a failure came from, and those that came after it.
-local function describe(failure)
-  local text = failure.traceback
-  for i = 2, failure.others and #failure.others or 0 do
-    text = text .. "\nand then: " .. failure.others[i].traceback
+-- The failure and those that came with it, each once.
+local function gather(failure, list, seen)
+  if not seen[failure] then
+    seen[failure] = true
+    list[#list + 1] = failure
+    for _, other in ipairs(failure.others or {}) do
+      gather(other, list, seen)
+    end
   end
-  return text
+  return list
+end
+
+-- Where failures came from, the first few of them.
+local function describe(list)
+  local texts, n = {}, math.min(#list, MAX_TOLD)
+  for i = 1, n do texts[i] = list[i].traceback end
+  if n < #list then
+    texts[n + 1] = ("%d more; uring.errors has them all"):format(#list - n)
+  end
+  return table.concat(texts, "\nand then: ")
+end
+
+--- What else went wrong: every error of the scopes that have raised this one,
+--- itself the first.  It was caught in the running task: from run, scope, all
+--- and their like, or join.
+---@param value any the error
+---@return uring.Failure[] errors {value=, traceback=, task=}
+function M.errors(value)
+  local task <const> = waiter()
+  local failure <const> = origin_of(value, task) or new_failure(value, task)
+  return gather(failure, {}, {})
+end
+
+-- Tell uring.on_error, which must not harm who reports.
+local function report(failure, text)
+  local reported <const>, problem <const> =
+    pcall(require "uring".on_error, failure.value, text, failure.task)
+  if not reported then
+    io.stderr:write("uring: on_error failed: ", text_of(problem), "\n", text,
+                    "\n")
+  end
 end
 
 --- Run f(...) and give its error to uring.on_error; a cancellation goes on.
@@ -303,15 +371,8 @@ function M.guard(f, ...)
   if getmetatable(failure) ~= Failure then
     failure = new_failure(failure, task)
   end
-  local origin <const> = raising[task]
-  if origin and rawequal(origin.value, failure.value) then failure = origin end
-  local text <const> = describe(failure)
-  local reported <const>, problem <const> =
-    pcall(require "uring".on_error, failure.value, text, failure.task)
-  if not reported then                 -- the server must not die of that
-    io.stderr:write("uring: on_error failed: ", tostring(problem), "\n", text,
-                    "\n")
-  end
+  failure = origin_of(failure.value, task) or failure
+  report(failure, describe(gather(failure, {}, {})))
 end
 
 local function run_scope(scope, task, f, ...)
@@ -381,14 +442,16 @@ function M.spawn(f, ...)
   return spawn(f, ...)
 end
 
-local function returned(task, ok, ...)
+-- A message can tell of the others; any other value goes out as it is.
+local function returned(ok, ...)
   if ok then return ... end
-  local failure <const> = raising[task]
   local value = ...
-  if type(value) == "string" and failure
-     and rawequal(failure.value, value) then
-    value = describe(failure)
+  local list = M.errors(value)
+  if type(value) == "string" then
+    list[1].text = describe(list)
+    error(list[1].text, 0)
   end
+  for i = 2, #list do report(list[i], list[i].traceback) end
   error(value, 0)
 end
 
@@ -435,11 +498,15 @@ function M.run(f, ...)
   if status ~= "done" and status ~= "failed" then
     -- the loop itself was interrupted: stop the tasks, then go on raising
     if root then root:cancel("interrupted") end
-    pcall(task.join, task)
+    local ok <const>, value = pcall(task.join, task)
+    if not (ok or is_cancelled(value)) then
+      local list <const> = M.errors(value)
+      for i = 1, #list do report(list[i], list[i].traceback) end
+    end
     error(results[2], 0)
   end
   if before then report_open(before) end
-  return returned(task, table.unpack(results, 1, results.n))
+  return returned(table.unpack(results, 1, results.n))
 end
 
 return M

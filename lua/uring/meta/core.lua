@@ -912,13 +912,17 @@ function core.park(seconds, what) end
 ---@return uring.Task
 function core.waiter() end
 
----Calls `f(task, owner, failed, number)` whenever a task has ended.
+---Calls `f(task, owner, failed, number, error)` whenever a task has ended.
 ---@param f? function
 function core.on_end(f) end
 
 ---Calls `f(task, reason)` for `task:cancel`.
 ---@param f? function
 function core.on_cancel(f) end
+
+---Calls `f(task, error)` with a task that has failed, before a `join` raises its error.
+---@param f? function
+function core.on_raise(f) end
 
 ---Calls `f` with each operation that is submitted or has ended.
 ---@param f? function
