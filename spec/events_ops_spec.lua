@@ -171,12 +171,6 @@ describe("link_timeout", function()
 end)
 
 describe("an sqe", function()
-  helper.main_it("cannot do without its completion", function()
-    local ring <close> = assert(core.ring())
-    local sqe = ring:get_sqe():prep_nop()
-    raises("IOSQE_CQE_SKIP_SUCCESS", sqe.set_flags, sqe, core.IOSQE_CQE_SKIP_SUCCESS)
-  end)
-
   helper.main_it("has flags that order operations", function()
     local ring <close> = assert(core.ring())
     local r, w, _ <close> = pipe()

@@ -249,6 +249,168 @@ helper.each_config(function(make)
   end
 end)
 
+-- IOSQE_CQE_SKIP_SUCCESS
+helper.each_config(function(make, name)
+  local SKIP <const>, LINK <const> = core.IOSQE_CQE_SKIP_SUCCESS, core.IOSQE_IO_LINK
+
+  local function skip_it(title, f)
+    main_it("without its success, " .. title, function()
+      local ring <close> = make()
+      f(ring)
+      assert(helper.idle(ring))
+    end)
+  end
+
+  -- The next completion is that of a NOP which is submitted now.
+  local function nothing_before(ring)
+    assert(ring:get_sqe()):prep_nop():set_data "mark"
+    ring:submit()
+    local cqe = assert(ring:wait_cqe(5))
+    assert.equal("mark", cqe.data)
+    assert.is_nil(ring:peek_cqe())
+  end
+
+  skip_it("an operation that holds nothing has no record either", function(ring)
+    for i = 1, 100 do
+      assert(ring:get_sqe()):prep_nop():set_flags(SKIP):set_data64(i)
+      assert.equal(1, ring:submit())
+      assert.equal(0, ring:stats().slots)
+    end
+    nothing_before(ring)
+    -- the kernel cannot count what it has not told
+    assert(ring:get_sqe()):prep_nop():set_flags(core.IOSQE_IO_DRAIN)
+    ring:submit()
+    assert.equal(-errno.EOPNOTSUPP, ring:wait_cqe(5).res)
+  end)
+
+  skip_it("a failure is told, by its number", function(ring)
+    for _, n in ipairs { 0, 7, -7, (1 << 55) - 1, -(1 << 55), math.maxinteger } do
+      assert(ring:get_sqe()):prep_fsync(9999):set_flags(SKIP):set_data64(n)
+      ring:submit()
+      local cqe = assert(ring:wait_cqe(5))
+      assert.equal(-errno.EBADF, cqe.res)
+      assert.equal(n, cqe.user_data)
+      assert.equal(n, cqe.data)
+      assert.is_false(cqe.message)
+    end
+  end)
+
+  skip_it("a failure is told, by its value", function(ring)
+    local value <const> = {}
+    assert(ring:get_sqe()):prep_fsync(9999):set_flags(SKIP):set_data(value)
+    ring:submit()
+    local cqe = assert(ring:wait_cqe(5))
+    assert.equal(-errno.EBADF, cqe.res)
+    assert.equal(value, cqe.data)
+  end)
+
+  skip_it("memory and descriptors are kept until the end", function(ring)
+    local r, w = core.sock.pipe()
+    local _ <close> = helper.closing(r, w)
+    local buffer = core.buffer(4)
+    assert(ring:get_sqe()):prep_read(r, buffer, 4, -1):set_flags(SKIP):set_data {}
+    ring:submit()
+    assert.equal(1, r:pending())
+    assert.equal(1, ring:stats().slots)
+    assert(ring:get_sqe()):prep_write(w, "da" .. "ta", nil, -1):set_flags(SKIP)
+    ring:submit()
+    local timeout = os.time() + 5
+    while ring:stats().slots > 0 and os.time() < timeout do
+      assert.is_nil(ring:peek_cqe())
+      ring:submit_and_wait_timeout(1, 0.01)
+    end
+    assert.equal("data", buffer:string(1, 4))
+    assert.equal(0, r:pending() + w:pending())
+    nothing_before(ring)
+  end)
+
+  skip_it("a chain tells of its end only", function(ring)
+    local dir <close> = helper.tmpdir()
+    local long <const> = not name:find "tiny"        -- three fit into the queue
+    assert(ring:register_files_sparse(1))
+    local function chain(path)
+      assert(ring:get_sqe()):prep_openat_direct(nil, path, core.O_CREAT | core.O_WRONLY, 384, 0)
+        :set_flags(SKIP | LINK):set_data "open"
+      if long then
+        assert(ring:get_sqe()):prep_write(0, "text", nil, 0)
+          :set_flags(SKIP | LINK | core.IOSQE_FIXED_FILE):set_data "write"
+      end
+      assert(ring:get_sqe()):prep_close_direct(0):set_data "close"
+      ring:submit()
+    end
+    chain(dir .. "/file")
+    local cqe = assert(ring:wait_cqe(5))
+    assert.same({ "close", 0 }, { cqe.data, cqe.res })
+    assert.is_nil(ring:peek_cqe())
+    assert.equal(long and "text" or "", helper.read_file(dir .. "/file"))
+    chain(dir .. "/none/file")
+    local seen = {}
+    for i = 1, long and 3 or 2 do
+      cqe = assert(ring:wait_cqe(5))
+      seen[i] = cqe.data .. " " .. cqe.res
+    end
+    table.sort(seen)
+    assert.same({ "close " .. -errno.ECANCELED, "open " .. -errno.ENOENT,
+      long and "write " .. -errno.ECANCELED or nil }, seen)
+  end)
+
+  skip_it("a failure in a chain is told of every entry", function(ring)
+    local buffer = core.buffer(4)
+    assert(ring:get_sqe()):prep_fsync(9999):set_flags(SKIP | LINK):set_data64(1)
+    assert(ring:get_sqe()):prep_read(9999, buffer, 4, 0):set_flags(SKIP):set_data64(2)
+    ring:submit()
+    local sum = 0
+    for _ = 1, 2 do
+      local cqe = assert(ring:wait_cqe(5))
+      assert.equal(({ -errno.EBADF, -errno.ECANCELED })[cqe.user_data], cqe.res)
+      sum = sum + cqe.user_data
+    end
+    assert.equal(3, sum)
+  end)
+
+  skip_it("an entry that is awaited has it", function(ring)
+    assert.equal(0, (assert(ring:get_sqe()):prep_nop():set_flags(SKIP):await()))
+  end)
+
+  skip_it("an entry that is prepared again has it", function(ring)
+    assert(ring:get_sqe()):prep_nop():set_flags(SKIP):prep_nop():set_data "again"
+    ring:submit()
+    assert.equal("again", ring:wait_cqe(5).data)
+  end)
+
+  skip_it("data in a provided buffer is told", function(ring)
+    local r, w = core.sock.pipe()
+    local _ <close> = helper.closing(r, w)
+    local group <close> = assert(ring:setup_buf_ring(2, 3, 0, 16))
+    assert(ring:get_sqe()):prep_read(r, nil, 16, -1):set_buf_group(group)
+      :set_flags(SKIP | core.IOSQE_BUFFER_SELECT)
+    ring:submit()
+    assert(core.op.write(w, "data"))
+    local cqe = assert(ring:wait_cqe(5))
+    assert.equal(4, cqe.res)
+    assert.equal("data", group:string(cqe))
+    group:recycle(cqe)
+  end)
+
+  skip_it("what makes a descriptor is refused: nobody would know its number", function(ring)
+    local sqe = assert(ring:get_sqe())
+    local function refused(f, ...)
+      raises("IOSQE_CQE_SKIP_SUCCESS: the new descriptor would be lost", f, sqe, ...)
+    end
+    sqe:prep_socket(core.AF_INET, core.SOCK_STREAM)
+    refused(sqe.set_flags, SKIP)
+    sqe:prep_socket_direct_alloc(core.AF_INET, core.SOCK_STREAM)
+    refused(sqe.set_flags, SKIP)
+    sqe:prep_recvmsg(0, 10)
+    refused(sqe.set_flags, SKIP)
+    sqe:prep_socket_direct(core.AF_INET, core.SOCK_STREAM, 0, 0):set_flags(SKIP)
+    refused(sqe.set_target_fixed_file)
+    sqe:prep_nop()
+    ring:submit()
+    assert.equal(0, ring:wait_cqe(5).res)
+  end)
+end)
+
 describe("an entry", function()
   local function ring_it(name, f)
     main_it(name, function()
@@ -261,7 +423,6 @@ describe("an entry", function()
     local sqe = ring:get_sqe()
     raises("out of range", sqe.set_flags, sqe, 256)
     raises("out of range", sqe.set_flags, sqe, -1)
-    raises("IOSQE_CQE_SKIP_SUCCESS", sqe.set_flags, sqe, core.IOSQE_CQE_SKIP_SUCCESS)
     raises("integer expected", sqe.set_flags, sqe, "1")
     raises("out of range", sqe.set_ioprio, sqe, 65536)
     raises("out of range", sqe.set_personality, sqe, -1)

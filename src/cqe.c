@@ -42,6 +42,7 @@ static RawCqe *keep(Ring *r, const struct io_uring_cqe *cqe) {
   RawCqe *c = &r->raw[(r->raw_head + r->raw_count++) % r->raw_size];
   c->op = NULL;
   c->data = message_data(cqe->user_data);
+  c->message = (cqe->user_data & 0xff) == TAG_MESSAGE;
   c->res = cqe->res;
   c->flags = cqe->flags;
   c->wide = is_wide(r, cqe);
@@ -66,10 +67,40 @@ static void cancelled(Ring *r, Op *op, int res) {
     ring_cancel_again(r, op);
 }
 
+/* Forget the value of set_data [-0, +0]. */
+static void clear_data(lua_State *L, Ring *r, Op *op) {
+  if (!op->named)
+    return;
+  ring_push(L, r);
+  lua_getiuservalue(L, -1, RING_DATA);
+  lua_pushnil(L);
+  lua_rawseti(L, -2, op->slot.index + 1);
+  lua_pop(L, 2);
+  op->named = false;
+}
+
+/* A completion was passed on, or skipped.  The last one ends the operation. */
+static void release(lua_State *L, Ring *r, Op *op) {
+  op->state |= OP_TAKEN;
+  if (op->queued == 0 && !(op->state & OP_KERNEL)) {
+    clear_data(L, r, op);
+    op_drop(L, op, OP_RAW);
+  }
+}
+
+/*
+** Is it the success of an operation whose script does not want that?  What
+** comes in a provided buffer, or as one of several, is always wanted.
+*/
+static bool is_skipped(const Op *op, const struct io_uring_cqe *cqe) {
+  return (op->state & (OP_SKIP | OP_DONE)) == OP_SKIP && cqe->res >= 0 &&
+         !(cqe->flags & (IORING_CQE_F_MORE | IORING_CQE_F_BUFFER));
+}
+
 static void take(lua_State *L, Ring *r, const struct io_uring_cqe *cqe) {
   uint64_t tag = cqe->user_data;
   Op *op;
-  if ((tag & 0xff) == TAG_MESSAGE) {
+  if ((tag & 0xff) == TAG_MESSAGE || (tag & 0xff) == TAG_SKIP) {
     keep(r, cqe);
     return;
   }
@@ -86,6 +117,11 @@ static void take(lua_State *L, Ring *r, const struct io_uring_cqe *cqe) {
   r->stats.completed++;
   if (cqe->flags & IORING_CQE_F_BUFFER)
     take_buffer(op, cqe);
+  if (is_skipped(op, cqe)) {
+    op_complete(L, op, cqe->res, cqe->flags);
+    release(L, r, op);
+    return;
+  }
   if (op->state & OP_RAW) {
     RawCqe *c = keep(r, cqe);
     c->op = op;
@@ -142,8 +178,8 @@ typedef struct Cqe {
 enum { CQE_DATA = 1, CQE_VALUE = 2 };  /* user values */
 
 /*
-** Push what set_data kept for the operation, or its user_data; of a message
-** its data [-0, +1].
+** Push what set_data kept for the operation, or its user_data; the number of
+** what has no record [-0, +1].
 */
 static void push_data(lua_State *L, Ring *r, const RawCqe *c) {
   const Op *op = c->op;
@@ -151,25 +187,15 @@ static void push_data(lua_State *L, Ring *r, const RawCqe *c) {
     lua_pushinteger(L, c->data);
     return;
   }
+  if (!op->named) {
+    lua_pushinteger(L, (lua_Integer)op->data64);
+    return;
+  }
   ring_push(L, r);
   lua_getiuservalue(L, -1, RING_DATA);
-  if (lua_rawgeti(L, -1, op->slot.index + 1) == LUA_TNIL) {
-    lua_pop(L, 1);
-    lua_pushinteger(L, (lua_Integer)op->data64);
-  }
+  lua_rawgeti(L, -1, op->slot.index + 1);
   lua_replace(L, -3);
   lua_pop(L, 1);
-}
-
-/* Forget the value of set_data [-0, +0]. */
-static void clear_data(lua_State *L, Ring *r, const Op *op) {
-  ring_push(L, r);
-  lua_getiuservalue(L, -1, RING_DATA);
-  if (lua_rawgeti(L, -1, op->slot.index + 1) != LUA_TNIL) {
-    lua_pushnil(L);
-    lua_rawseti(L, -3, op->slot.index + 1);
-  }
-  lua_pop(L, 3);
 }
 
 /* Take the first completion off the ring's queue. */
@@ -178,20 +204,6 @@ static RawCqe pop(Ring *r) {
   r->raw_head = (r->raw_head + 1) % r->raw_size;
   r->raw_count--;
   return c;
-}
-
-/*
-** A completion has been passed on.  Its operation is released with the last
-** of them.
-*/
-static void release(lua_State *L, Ring *r, Op *op) {
-  if (op == NULL)
-    return;
-  op->state |= OP_TAKEN;
-  if (--op->queued == 0 && !(op->state & OP_KERNEL)) {
-    clear_data(L, r, op);
-    op_drop(L, op, OP_RAW);
-  }
 }
 
 /*
@@ -212,7 +224,7 @@ int cqe_push(lua_State *L, Ring *r) {
   cqe->res = c.res;
   cqe->flags = c.flags;
   cqe->user_data = c.op ? c.op->data64 : (uint64_t)c.data;
-  cqe->message = c.op == NULL;
+  cqe->message = c.message;
   cqe->wide = c.wide;
   if (c.wide)
     memcpy(cqe->extra, c.extra, sizeof cqe->extra);
@@ -223,8 +235,10 @@ int cqe_push(lua_State *L, Ring *r) {
     return 1;
   result_value(L, c.op, c.res);
   lua_setiuservalue(L, -2, CQE_VALUE);
-  if (r->open && c.op->slot.generation == generation)
+  if (r->open && c.op->slot.generation == generation) {
+    c.op->queued--;
     release(L, r, c.op);
+  }
   return 1;
 }
 
@@ -241,8 +255,10 @@ static int next_cqe(lua_State *L) {
   if (c.op == NULL)
     return 3;
   result_value(L, c.op, c.res);
-  if (r->open)
+  if (r->open) {
+    c.op->queued--;
     release(L, r, c.op);
+  }
   return 4;
 }
 

@@ -32,6 +32,7 @@ struct Ring {
   int64_t retry;       /* ns */
   int event;           /* eventfd of pollfd + 1; 0 when there is none */
   Link backlog;        /* entries that found the submission queue full */
+  bool skips;          /* new entries may have IOSQE_CQE_SKIP_SUCCESS */
   Pool pool;
   RawCqe *raw;         /* circular queue of the raw layer */
   unsigned raw_head, raw_count, raw_size;

@@ -149,7 +149,8 @@ enum {                 /* Op.state */
   OP_TAKEN = 8,        /* what the result owns has got another owner */
   OP_RAW = 16,         /* made by get_sqe: completions go to Ring.raw */
   OP_CANCEL = 32,      /* cancellation was asked for */
-  OP_NUMBER = 64       /* the result is the kernel's number and flags */
+  OP_NUMBER = 64,      /* the result is the kernel's number and flags */
+  OP_SKIP = 128        /* raw, and its script does not want a success */
 };
 
 /*
@@ -175,6 +176,7 @@ struct Op {
   bool pooled;         /* block belongs to the ring's pool */
   bool anchored;       /* there is a value at 'anchor' */
   bool fixed;          /* works on a slot of the ring's table */
+  bool named;          /* set_data has kept a value for it */
   uint8_t tries;       /* cancellations that did not stop it */
   uint16_t used;       /* bytes taken from mem */
   uint32_t place;      /* for a new descriptor, Args.slot */
@@ -330,8 +332,9 @@ void multi_open(lua_State *L, State *S);
 ** user_data of everything we submit: generation (32) | slot (24) | kind (8).
 ** What a script sends to a ring, or has it say when a registered thing is
 ** free, is a number of 56 bits before the kind: it cannot name an operation.
+** Nor can that of an operation without a record, whose success is skipped.
 */
-enum { TAG_OP = 1, TAG_CANCEL = 2, TAG_MESSAGE = 3 };
+enum { TAG_OP = 1, TAG_CANCEL = 2, TAG_MESSAGE = 3, TAG_SKIP = 4 };
 
 #define MESSAGE_MAX ((INT64_C(1) << 55) - 1)
 #define MESSAGE_MIN (-MESSAGE_MAX - 1)
@@ -340,14 +343,19 @@ static inline uint64_t message_tag(int64_t data) {
   return (uint64_t)data << 8 | TAG_MESSAGE;
 }
 
+static inline uint64_t skip_tag(int64_t data) {
+  return (uint64_t)data << 8 | TAG_SKIP;
+}
+
 static inline int64_t message_data(uint64_t tag) {
   return (int64_t)tag >> 8;
 }
 
 /* A completion of the raw layer, off the kernel's queue. */
 typedef struct RawCqe {
-  Op *op;              /* NULL for a message */
-  int64_t data;        /* of a message */
+  Op *op;              /* NULL when it has no record */
+  int64_t data;        /* then its number */
+  bool message;        /* it is no operation's of this ring */
   uint64_t extra[2];   /* of a completion of 32 bytes */
   bool wide;           /* it is one */
   int32_t res;

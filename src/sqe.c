@@ -154,17 +154,33 @@ static int l_sqe_prep(lua_State *L) {
   return 1;
 }
 
+/* Does its completion bring descriptors that nothing else names? */
+static bool brings_fd(const Op *op) {
+  switch (op->kind) {
+    case RES_FD: case RES_ACCEPT: case RES_PIPE: case RES_MESSAGE: return true;
+    default: return op->place == U_SLOT_ALLOC;
+  }
+}
+
+/* A script would never hear of them [e]. */
+static void refuse_skip(lua_State *L, int arg) {
+  luaL_argerror(L, arg, "IOSQE_CQE_SKIP_SUCCESS: the new descriptor would be "
+                        "lost");
+}
+
 /*
 ** sqe:set_flags(integer) -> sqe; IOSQE_ASYNC and so on
-** Not IOSQE_CQE_SKIP_SUCCESS: an operation that succeeds without a
-** completion would keep its memory, and its place, for ever.
+** With IOSQE_CQE_SKIP_SUCCESS no success is seen, whatever else is set; see
+** submit.c for who skips it.
 */
 static int l_sqe_set_flags(lua_State *L) {
   Sqe *s = check(L, 1);
   unsigned flags = (unsigned)args_int(L, 2, 0, 255);
-  luaL_argcheck(L, !(flags & IOSQE_CQE_SKIP_SUCCESS), 2,
-                "IOSQE_CQE_SKIP_SUCCESS: without its completion an operation "
-                "would never be released");
+  if (flags & IOSQE_CQE_SKIP_SUCCESS) {
+    if (brings_fd(s->op))
+      refuse_skip(L, 2);
+    s->ring->skips = true;
+  }
   if (!(flags & IOSQE_BUFFER_SELECT))
     op_select(s->op, NULL);
   else if (s->op->group == NULL)
@@ -181,6 +197,7 @@ static void keep_data(lua_State *L, const Sqe *s) {
   lua_getiuservalue(L, 1, 1);
   lua_getiuservalue(L, -1, RING_DATA);
   lua_pushvalue(L, -3);
+  s->op->named = !lua_isnil(L, -1);
   lua_rawseti(L, -2, s->op->slot.index + 1);
   lua_pop(L, 3);
 }
@@ -266,6 +283,8 @@ static int l_sqe_set_target_fixed_file(lua_State *L) {
   lua_Integer slot = args_optint(L, 2, U_SLOT_ALLOC, 0, U_SLOT_ALLOC);
   luaL_argcheck(L, kind >= 0 && s->op->def->opcode != U_OP_FIXED_FD_INSTALL,
                 1, "the operation makes no descriptor");
+  if ((s->sqe->flags & IOSQE_CQE_SKIP_SUCCESS) && slot >= U_SLOT_ALLOC - 1)
+    refuse_skip(L, 2);
   s->op->kind = (uint8_t)kind;
   s->op->place = slot >= U_SLOT_ALLOC - 1 ? U_SLOT_ALLOC : (uint32_t)slot + 1;
   compat_set_slot(s->sqe, s->op->place);
@@ -307,6 +326,7 @@ static int l_sqe_await(lua_State *L) {
   lua_settop(L, 1);
   lua_pushnil(L);  /* no completion will ask for it */
   keep_data(L, s);
+  s->sqe->flags &= (uint8_t)~IOSQE_CQE_SKIP_SUCCESS;
   s->op->state &= (uint8_t)~OP_RAW;
   s->op->state |= OP_WAITED | OP_NUMBER;
   return sched_await(L, S, s->op);

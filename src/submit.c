@@ -24,6 +24,57 @@ typedef struct Backlog {
   struct io_uring_sqe sqe[2];  /* room for SQE128 */
 } Backlog;
 
+/* ---- IOSQE_CQE_SKIP_SUCCESS --------------------------------------------- */
+
+/*
+** Does the kernel touch nothing of ours for it, and its success change
+** nothing here?  Then it needs no record.
+*/
+static bool is_bare(const Op *op) {
+  if (op->block || op->nblocks > 0 || op->more || op->used > 0 || op->out ||
+      op->addr || op->statx || op->group || op->message || op->anchored ||
+      op->use[0].fd || op->use[1].fd || op->named)
+    return false;
+  if (op->kind != RES_COUNT && op->kind != RES_DONE)
+    return false;
+  return op->def == NULL || op->def->args[0] != 'H';
+}
+
+/* The kernel has a bare one of the raw layer, and its record is not needed. */
+static void forget(Op *op) {
+  op->ring->active--;
+  link_remove(&op->cancels);
+  slab_put(&op->ring->ops, op);
+}
+
+/*
+** Can the kernel be told to skip the completion of a success?  Only when the
+** operation needs no record, for its end is never known then; and in a link
+** the kernel would skip those of the others, too, after a failure.
+*/
+static bool can_skip(const Ring *r, const struct io_uring_sqe *sqe,
+                     const Op *op) {
+  int64_t data = (int64_t)op->data64;
+  return (r->uring.features & IORING_FEAT_CQE_SKIP) && is_bare(op) &&
+         !(op->state & OP_CANCEL) &&
+         !(sqe->flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK)) &&
+         data >= MESSAGE_MIN && data <= MESSAGE_MAX;
+}
+
+/* An entry with IOSQE_CQE_SKIP_SUCCESS; perhaps we do it when it comes. */
+static void skip_success(Ring *r, struct io_uring_sqe *sqe) {
+  Op *op = slab_find(&r->ops, (uint32_t)(sqe->user_data >> 8) & SLAB_MAXSLOTS,
+                     (uint32_t)(sqe->user_data >> 32));
+  if (can_skip(r, sqe, op)) {
+    sqe->user_data = skip_tag((int64_t)op->data64);
+    forget(op);
+  }
+  else {
+    sqe->flags &= (uint8_t)~IOSQE_CQE_SKIP_SUCCESS;
+    op->state |= OP_SKIP;
+  }
+}
+
 /* ---- submission --------------------------------------------------------- */
 
 static struct io_uring_sqe *get_sqe(Ring *r, Op *op) {
@@ -51,8 +102,17 @@ static int count_enter(Ring *r, int rc, unsigned n) {
   return rc;
 }
 
-static unsigned new_entries(const Ring *r) {
-  return r->uring.sq.sqe_tail - r->uring.sq.sqe_head;
+/* Nothing more can be set in the new entries; how many there are. */
+static unsigned close_entries(Ring *r) {
+  const struct io_uring_sq *sq = &r->uring.sq;
+  int shift = (r->uring.flags & IORING_SETUP_SQE128) != 0;
+  for (unsigned i = sq->sqe_head; r->skips && i != sq->sqe_tail; i++) {
+    struct io_uring_sqe *sqe = &sq->sqes[(i & sq->ring_mask) << shift];
+    if (sqe->flags & IOSQE_CQE_SKIP_SUCCESS)
+      skip_success(r, sqe);
+  }
+  r->skips = false;
+  return sq->sqe_tail - sq->sqe_head;
 }
 
 /*
@@ -71,7 +131,7 @@ static void wait_for_room(Ring *r) {
 
 /* Hand the queue to the kernel; how many entries, or a negative errno. */
 int ring_submit(Ring *r) {
-  unsigned n = new_entries(r);
+  unsigned n = close_entries(r);
   int rc = map_by_hand(r) ? map_enter(r, 0, 0, false)
                           : io_uring_submit(&r->uring);
   rc = count_enter(r, rc, n);
@@ -224,6 +284,7 @@ static int64_t retry_cancels(Ring *r, int64_t timeout) {
 unsigned ring_flush(Ring *r) {
   if (flush_backlog(r))
     flush_cancels(r);
+  close_entries(r);
   return compat_flush_sq(&r->uring);
 }
 
@@ -246,7 +307,7 @@ int ring_wait(Ring *r, unsigned want, int64_t timeout) {
   timeout = retry_cancels(r, timeout);
   if (flush_backlog(r))
     flush_cancels(r);
-  n = new_entries(r);
+  n = close_entries(r);
   if (want == 0 || timeout <= 0) {
     if (io_uring_sq_ready(&r->uring) == 0 && !ring_needs_enter(r))
       return 0;

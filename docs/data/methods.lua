@@ -377,9 +377,11 @@ return {
     { "set_data64(data: integer): uring.Sqe", "An integer, for `cqe.user_data`.",
       c = "io_uring_sqe_set_data64" },
     { "set_flags(flags: integer): uring.Sqe",
-      "`IOSQE_ASYNC` and so on. Not `IOSQE_CQE_SKIP_SUCCESS`: without its completion an " ..
-        "operation " ..
-        "would never be released.", c = "io_uring_sqe_set_flags" },
+      "`IOSQE_ASYNC` and so on. With `IOSQE_CQE_SKIP_SUCCESS` the script sees a completion only " ..
+        "when it fails; the kernel skips a success itself where the operation has neither " ..
+        "memory, nor Fd objects, nor a link to the next (then `set_data64` identifies a " ..
+        "failure, as `set_data` asks for a record), and the ring drops it elsewhere. What " ..
+        "makes a descriptor of an unknown number raises.", c = "io_uring_sqe_set_flags" },
     { "set_personality(id: integer): uring.Sqe", "Whose rights it has.", since = "5.6" },
     { "set_ioprio(value: integer): uring.Sqe",
       "A priority (ioprio_set(2)); of sends, receives and accepts their own flags, as " ..

@@ -1541,7 +1541,7 @@ function sqe:set_data(value) end
 ---@return uring.Sqe
 function sqe:set_data64(data) end
 
----`IOSQE_ASYNC` and so on. Not `IOSQE_CQE_SKIP_SUCCESS`: without its completion an operation would never be released.
+---`IOSQE_ASYNC` and so on. With `IOSQE_CQE_SKIP_SUCCESS` the script sees a completion only when it fails; the kernel skips a success itself where the operation has neither memory, nor Fd objects, nor a link to the next (then `set_data64` identifies a failure, as `set_data` asks for a record), and the ring drops it elsewhere. What makes a descriptor of an unknown number raises.
 ---@param flags integer
 ---@return uring.Sqe
 function sqe:set_flags(flags) end
