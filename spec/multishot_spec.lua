@@ -373,6 +373,28 @@ describe("a multishot receive", function()
     end
   end)
 
+  for name, type in pairs { stream = core.SOCK_STREAM, seqpacket = core.SOCK_SEQPACKET } do
+    for _, op_name in ipairs { "recv_multishot", "recvmsg_multishot" } do
+      helper.it(("ends with a %s (%s)"):format(name, op_name), function()
+        local a, b = assert(sock.socketpair(core.AF_UNIX, type))
+        local _ <close> = helper.closing(a, b)
+        local it <close> = op[op_name](b)
+        for _, text in ipairs { "one", "two" } do
+          assert(op.send(a, text))
+          assert.equal(text, (it()))
+        end
+        if type == core.SOCK_SEQPACKET then -- an empty packet is none
+          assert(op.sendmsg(a, { iov = "" }))
+          assert(op.send(a, "three"))
+          assert.same({ "", "three" }, { (it()), (it()) })
+        end
+        a:close()
+        assert.is_nil(it())
+        assert.is_nil(it:error())
+      end)
+    end
+  end
+
   helper.it("does not fill the memory when nobody reads", function()
     local ring = core.default()
     local a, b = pair()

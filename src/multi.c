@@ -167,27 +167,39 @@ void multi_cancel(Multi *m) {
 
 /* ---- completions -------------------------------------------------------- */
 
-/* An empty datagram looks like the end of a stream. */
-static bool is_datagram(const Op *op) {
+/*
+** May more come where nothing came?  An empty message looks like the end of
+** a stream.  Of a socket that has both, it is the end unless something else
+** is there to be read.  A slot of the table cannot be asked.
+*/
+static bool goes_on(const Op *op) {
   int type;
   socklen_t len = sizeof type;
-  return op->def->opcode == IORING_OP_RECV && !op->fixed &&
-         getsockopt(op->fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
-         type != SOCK_STREAM;
+  char c;
+  if (op->fixed ||
+      getsockopt(op->fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0 ||
+      type == SOCK_STREAM)
+    return false;
+  return type != SOCK_SEQPACKET ||
+         recv(op->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) != 0;
 }
 
-static bool is_end(const Op *op, int res) {
-  return res == 0 && (op->kind == RES_DATA || op->kind == RES_MESSAGE) &&
-         !is_datagram(op);
+static bool is_empty(const Op *op, int res, unsigned flags) {
+  if (op->kind == RES_MESSAGE)
+    return res >= 0 && msg_length(op, res, flags) == 0;
+  return op->kind == RES_DATA && res == 0;
 }
 
-static bool has_result(const Op *op, int res) {
-  return (res >= 0 && !is_end(op, res)) ||
-         (op->kind == RES_TIMEOUT && res == -ETIME);
+static bool is_end(const Op *op, int res, unsigned flags) {
+  return is_empty(op, res, flags) && !goes_on(op);
+}
+
+static bool has_result(const Op *op, int res, bool end) {
+  return (res >= 0 && !end) || (op->kind == RES_TIMEOUT && res == -ETIME);
 }
 
 /* The kernel has ended it: go on, later perhaps, or not. */
-static void decide(Multi *m, int res) {
+static void decide(Multi *m, int res, bool end) {
   const Op *op = m->op;
   int code = res < 0 ? err_normal(-res) : 0;
   bool counted = op->kind == RES_TIMEOUT && m->sqe.off > 0;
@@ -195,15 +207,15 @@ static void decide(Multi *m, int res) {
     multi_end(m, m->error);
   else if (op->use[0].fd && op->use[0].fd->state != FD_OPEN)
     multi_end(m, ECANCELED);
-  else if (is_end(op, res) || (counted && m->left == 0))
+  else if (end || (counted && m->left == 0))
     multi_end(m, 0);
-  else if (m->pausing && (has_result(op, res) || code == ECANCELED))
+  else if (m->pausing && (has_result(op, res, end) || code == ECANCELED))
     m->state = MULTI_PAUSED;
   else if (op->state & OP_CANCEL)
     multi_end(m, ECANCELED);
   else if (is_long(m))
     m->state = MULTI_PAUSED;
-  else if (has_result(op, res) || code == ECONNABORTED || code == EINTR)
+  else if (has_result(op, res, end) || code == ECONNABORTED || code == EINTR)
     multi_arm(m);
   else if (code == ENOBUFS)
     starve(m);
@@ -240,7 +252,8 @@ static void keep(Multi *m, int res, unsigned flags) {
 /* A completion of the operation. */
 void multi_complete(lua_State *L, Op *op, int res, unsigned flags) {
   Multi *m = op->multi;
-  if (!m->closed && has_result(op, res))
+  bool end = is_end(op, res, flags);
+  if (!m->closed && has_result(op, res, end))
     keep(m, res, flags);
   else if (res <= 0)
     result_return(op, op->at, res, flags);
@@ -252,7 +265,7 @@ void multi_complete(lua_State *L, Op *op, int res, unsigned flags) {
   op->ring->active--;
   link_remove(&op->cancels);
   if (op->state & OP_WAITED)
-    decide(m, res);
+    decide(m, res, end);
   else
     op_drop(L, op, OP_WAITED);
 }

@@ -259,6 +259,7 @@ void msg_read_room(lua_State *L, int arg, bool many, Args *a);
 bool msg_own(lua_State *L, Op *op, Args *a);
 void msg_unuse(Op *op);
 void msg_free(Op *op);
+size_t msg_length(const Op *op, int res, unsigned flags);
 void msg_dispose(const Op *op, int res, unsigned flags);
 int msg_push(lua_State *L, State *S, Op *op);
 void msg_value(lua_State *L, const Op *op, int res);

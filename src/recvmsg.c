@@ -69,6 +69,12 @@ static bool parse(const Op *op, int res, unsigned flags, Got *g) {
   return true;
 }
 
+/* How much data came. */
+size_t msg_length(const Op *op, int res, unsigned flags) {
+  Got g;
+  return parse(op, res, flags, &g) ? g.len : 0;
+}
+
 /* A control message. */
 typedef struct Control {
   int level, type;
