@@ -105,13 +105,18 @@ struct Chain {
   Op *op[];
 };
 
-/* Has its cancellation stopped one of them? */
+/*
+** Has its cancellation stopped all of them?  When some had ended before, the
+** list tells what has become of each.
+*/
 static bool was_stopped(const Op *master) {
   const Chain *c = master->chain;
-  for (unsigned i = 0; (master->state & OP_CANCEL) && i < c->n; i++)
-    if (c->op[i]->res == -ECANCELED && c->op[i]->kind != RES_TIMEOUT)
-      return true;
-  return false;
+  for (unsigned i = 0; i < c->n; i++) {
+    int code = err_normal(-c->op[i]->res);
+    if (code != ECANCELED && code != EINTR)
+      return false;
+  }
+  return (master->state & OP_CANCEL) != 0;
 }
 
 /* A member has its result. */

@@ -340,8 +340,6 @@ static int closek(lua_State *L, int status, lua_KContext ctx) {
   (void)status;
   if (t == NULL)
     return lua_yieldk(L, 0, ctx, closek);
-  if (t->woke == WOKE_CANCEL)
-    sched_ready(L, S);
   return await_closed(L, S, *(Fd **)lua_touserdata(L, 1));
 }
 
@@ -372,8 +370,8 @@ int fd_await_close(lua_State *L, State *S, Fd *f) {
 
 /*
 ** fd:close() -> true | nil, message, errno
-** Cancels the operations on it and waits until they have ended.  Closing
-** twice does no harm.
+** Cancels the operations on it and waits until they have ended, which no
+** cancellation of the task cuts short.  Closing twice does no harm.
 */
 static int l_fd_close(lua_State *L) {
   return fd_await_close(L, state_get(L), check(L, 1));

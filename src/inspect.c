@@ -9,7 +9,8 @@ static const char *const state_names[] =
   {"ready", "running", "waiting", "done", "failed", "lost"};
 
 static const char *const wait_names[] =
-  {"start", "", "sleep", "park", "join", "close", "yield", "multishot"};
+  {"start", "", "sleep", "park", "join", "close", "yield", "multishot",
+   "the end of a multishot"};
 
 /* task:status() -> "ready" "running" "waiting" "done" "failed" "lost" */
 static int l_task_status(lua_State *L) {

@@ -107,7 +107,7 @@ typedef enum {
 
 typedef enum {         /* what a waiting task waits for */
   WAIT_START, WAIT_OP, WAIT_SLEEP, WAIT_PARK, WAIT_JOIN, WAIT_CLOSE,
-  WAIT_YIELD, WAIT_MULTI
+  WAIT_YIELD, WAIT_MULTI, WAIT_END
 } WaitKind;
 
 typedef enum { WOKE_NORMAL, WOKE_TIMEOUT, WOKE_CANCEL } WakeReason;

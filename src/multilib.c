@@ -50,8 +50,6 @@ static int endk(lua_State *L, int status, lua_KContext ctx) {
   (void)status;
   if (t == NULL)
     return lua_yieldk(L, 0, ctx, endk);
-  if (t->woke == WOKE_CANCEL)
-    sched_ready(L, S);
   return await_end(L, S, check(L, 1));
 }
 
@@ -59,9 +57,8 @@ static int await_end(lua_State *L, State *S, Multi *m) {
   while (m->op != NULL && m->op->ring->open) {
     Task *t = sched_yielder(L, S);
     if (t != NULL) {
-      t->what = "the end of a multishot";
       link_append(&m->waiters, &t->link);
-      return sched_park(L, t, WAIT_MULTI, FOREVER, endk);
+      return sched_park(L, t, WAIT_END, FOREVER, endk);
     }
     sched_in_place(L, S, m->op->ring);
   }

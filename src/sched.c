@@ -142,10 +142,11 @@ void sched_again(lua_State *L, Task *t) {
 
 /*
 ** Cancel what the task waits for: an operation ends with its own completion,
-** everything else at once.
+** everything else at once.  But closing goes on to its end, which is near:
+** what a function returns must not be lost because its variables are closed.
 */
 void sched_interrupt(Task *t) {
-  if (t->state != TASK_WAITING)
+  if (t->state != TASK_WAITING || t->wait == WAIT_CLOSE || t->wait == WAIT_END)
     return;
   if (t->wait == WAIT_OP)
     op_cancel(t->op);

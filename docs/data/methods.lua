@@ -86,7 +86,8 @@ return {
     { "link(f: function): table, integer?", "A chain: `f(c)` calls the operations as methods " ..
       "of `c`, as `c:read(fd, 100)`, and each begins when the one before has succeeded. All are " ..
       "submitted at once and awaited together. Returns the list of results, where a failure is " ..
-      "`{nil, message, errno}`, and the place of the first failure. `c:with{...}` is `op.with` " ..
+      "`{nil, message, errno}`, and the place of the first failure. When it is cancelled and " ..
+      "some are done, it returns them, and the next await raises. `c:with{...}` is `op.with` " ..
       "for the next one. (With paths it is the operation of that name.)",
       man = "io_uring_linked_requests(7)" },
     { "hardlink(f: function): table, integer?", "The same, but it goes on after a failure.",
@@ -434,7 +435,7 @@ return {
   { title = "Descriptors", of = "fd",
     doc = "Know the operations on them; are closed by `<close>` and the collector, too.", {
     { "close(): true!", "Cancels the operations on it, waits for their end, and closes. Twice " ..
-      "does no harm." },
+      "does no harm. No cancellation interrupts it: the next await raises that." },
     { "fileno(): integer", "The number. A direct descriptor has none." },
     { "slot(): integer?", "The slot of a direct one." },
     { "install(flags?: integer): uring.Fd!", "An ordinary descriptor of the same file, of a " ..

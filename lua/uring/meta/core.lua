@@ -1631,7 +1631,7 @@ function buffer:release() end
 ---@class uring.Fd
 local fd = {}
 
----Cancels the operations on it, waits for their end, and closes. Twice does no harm.
+---Cancels the operations on it, waits for their end, and closes. Twice does no harm. No cancellation interrupts it: the next await raises that.
 ---@return true?
 ---@return string? message
 ---@return integer? errno

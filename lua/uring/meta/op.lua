@@ -13,7 +13,7 @@ local op = {}
 ---@return integer? errno
 function op.supported(name) end
 
----A chain: `f(c)` calls the operations as methods of `c`, as `c:read(fd, 100)`, and each begins when the one before has succeeded. All are submitted at once and awaited together. Returns the list of results, where a failure is `{nil, message, errno}`, and the place of the first failure. `c:with{...}` is `op.with` for the next one. (With paths it is the operation of that name.)
+---A chain: `f(c)` calls the operations as methods of `c`, as `c:read(fd, 100)`, and each begins when the one before has succeeded. All are submitted at once and awaited together. Returns the list of results, where a failure is `{nil, message, errno}`, and the place of the first failure. When it is cancelled and some are done, it returns them, and the next await raises. `c:with{...}` is `op.with` for the next one. (With paths it is the operation of that name.)
 ---@param f function
 ---@return table
 ---@return integer?
