@@ -85,7 +85,7 @@ end
 
 local CLASSES <const> = { ring = "uring.Ring", sqe = "uring.Sqe", cqe = "uring.Cqe",
   buffer = "uring.Buffer", fd = "uring.Fd", task = "uring.Task", timer = "uring.Timer",
-  bufring = "uring.Bufring", multishot = "uring.Multishot" }
+  nursery = "uring.Nursery", bufring = "uring.Bufring", multishot = "uring.Multishot" }
 
 local M = {}
 

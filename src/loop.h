@@ -107,7 +107,7 @@ typedef enum {
 
 typedef enum {         /* what a waiting task waits for */
   WAIT_START, WAIT_OP, WAIT_SLEEP, WAIT_PARK, WAIT_JOIN, WAIT_CLOSE,
-  WAIT_YIELD, WAIT_MULTI, WAIT_END
+  WAIT_YIELD, WAIT_MULTI, WAIT_END, WAIT_NURSERY
 } WaitKind;
 
 typedef enum { WOKE_NORMAL, WOKE_TIMEOUT, WOKE_CANCEL } WakeReason;
@@ -120,6 +120,8 @@ struct Task {
   Op *op;              /* the operation it awaits, until taken */
   Timer timer;
   Link joiners;        /* tasks that wait for its end */
+  Nursery *nursery;    /* it began in, until it has ended; or NULL */
+  Link sibling;        /* in Nursery.tasks */
   uint32_t id;         /* place in the ring's task table */
   uint8_t state, wait, woke;
   bool cancelled;      /* every await raises the cancel value */
@@ -135,7 +137,7 @@ struct Task {
 
 enum {                 /* user values of a task */
   TASK_CO = 1, TASK_OWNER, TASK_NAME, TASK_TRACE, TASK_CANCEL, TASK_LEAF,
-  TASK_VALUES = TASK_LEAF
+  TASK_NURSERY, TASK_VALUES = TASK_NURSERY
 };
 
 int64_t sched_clock(void);
@@ -159,6 +161,7 @@ int sched_turn(lua_State *L, Ring *r, int64_t timeout);
 
 Task *task_check(lua_State *L, int arg);
 Task *task_new(lua_State *L);
+Task *task_spawn(lua_State *L, Ring *r, int first);
 void task_unlist(lua_State *L, Ring *r, Task *t);
 void task_forget(lua_State *L, Ring *r);
 void task_open(lua_State *L, State *S);
@@ -166,6 +169,12 @@ void task_open(lua_State *L, State *S);
 static inline bool task_ended(const Task *t) {
   return t->state >= TASK_DONE;
 }
+
+/* ---- nursery.c ---------------------------------------------------------- */
+
+void nursery_leave(Task *t);
+bool nursery_owns(lua_State *L);
+void nursery_open(lua_State *L, State *S);
 
 /* ---- hook.c ----------------------------------------------------------- */
 

@@ -223,6 +223,10 @@ Ring *ring_check(lua_State *L, int arg) {
 
 /* Push the object of a ring, or nil when it is dying. */
 void ring_push(lua_State *L, const Ring *r) {
+  if (r == r->state->ring) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, r->state->keep);
+    return;
+  }
   lua_rawgeti(L, LUA_REGISTRYINDEX, r->state->rings);
   lua_rawgetp(L, -1, r);
   lua_remove(L, -2);

@@ -327,9 +327,11 @@ static int end_task(lua_State *L, Ring *r, Task *t, int status) {
   task_unlist(L, r, t);
   r->ntasks--;
   t->observed = t->driven || !link_alone(&t->joiners);
+  nursery_leave(t);
   while (!link_alone(&t->joiners))
     sched_wake(container(t->joiners.next, Task, link), WOKE_NORMAL);
-  if (S->on_end == LUA_NOREF) {
+  if (S->on_end == LUA_NOREF ||
+      ((t->state == TASK_DONE || t->observed) && nursery_owns(L))) {
     lua_pop(L, 1);
     return LUA_OK;
   }
@@ -337,13 +339,12 @@ static int end_task(lua_State *L, Ring *r, Task *t, int status) {
   lua_insert(L, -2);
   lua_getiuservalue(L, -1, TASK_OWNER);
   lua_pushboolean(L, t->state == TASK_FAILED);
-  lua_pushinteger(L, t->id);
   if (t->state == TASK_DONE)
-    return lua_pcall(L, 4, 0, 0);
+    return lua_pcall(L, 3, 0, 0);
   lua_xmove(t->co, L, 1);
   lua_pushvalue(L, -1);
   lua_xmove(L, t->co, 1);      /* where it stays, for every join */
-  return lua_pcall(L, 5, 0, 0);
+  return lua_pcall(L, 4, 0, 0);
 }
 
 /* coroutine.close takes everything off a coroutine that waits. */

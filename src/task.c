@@ -86,6 +86,7 @@ Task *task_new(lua_State *L) {
   memset(t, 0, sizeof *t);
   link_init(&t->link);
   link_init(&t->joiners);
+  link_init(&t->sibling);
   t->timer.kind = TIMER_TASK;
   t->state = TASK_LOST;
   luaL_setmetatable(L, TASK_TYPE);
@@ -94,18 +95,22 @@ Task *task_new(lua_State *L) {
   return t;
 }
 
-/* Make a task for the function and arguments from 'first' to the top. */
-static int spawn(lua_State *L, Ring *r, int first) {
+/*
+** Push a new task for the function and arguments from 'first' to the top
+** [-0, +1, e].
+*/
+Task *task_spawn(lua_State *L, Ring *r, int first) {
   State *S = r->state;
   int n = lua_gettop(L) - first + 1;
   Task *t;
   lua_State *co;
+  ring_usable(L, r);
   luaL_checktype(L, first, LUA_TFUNCTION);
   t = task_new(L);
   co = t->co;
   luaL_checkstack(L, n + 3, "too many arguments");
   if (!lua_checkstack(co, n + LUA_MINSTACK))
-    return luaL_error(L, "too many arguments");
+    luaL_error(L, "too many arguments");
   lua_rawgeti(L, LUA_REGISTRYINDEX, S->main);
   lua_rawgeti(L, LUA_REGISTRYINDEX, S->handler);
   for (int i = 0; i < n; i++)
@@ -120,7 +125,7 @@ static int spawn(lua_State *L, Ring *r, int first) {
   ring_usable(L, r);  /* a finaliser may have closed it */
   t->ring = r;
   sched_start(t);
-  return 1;
+  return t;
 }
 
 /*
@@ -132,27 +137,8 @@ static int l_spawn(lua_State *L) {
   Ring *r = S->task ? S->task->ring : ring_default(L, S);
   if (r == NULL)
     return 3;
-  ring_usable(L, r);
-  return spawn(L, r, 1);
-}
-
-/*
-** core.spawn_for(owner, f, ...) -> task, number | nil, message, errno
-** The same with its owner set: for whoever organises tasks.  The number is
-** the task's among those of its ring that have not ended.
-*/
-static int l_spawn_for(lua_State *L) {
-  State *S = state_get(L);
-  Ring *r = S->task ? S->task->ring : ring_default(L, S);
-  if (r == NULL)
-    return 3;
-  ring_usable(L, r);
-  luaL_checkany(L, 1);
-  spawn(L, r, 2);
-  lua_pushvalue(L, 1);
-  lua_setiuservalue(L, -2, TASK_OWNER);
-  lua_pushinteger(L, task_check(L, -1)->id);
-  return 2;
+  task_spawn(L, r, 1);
+  return 1;
 }
 
 /* core.owner() -> the owner of the running task, and the task; or nil */
@@ -168,7 +154,8 @@ static int l_owner(lua_State *L) {
 
 /* ring:spawn(f, ...) -> task */
 static int l_ring_spawn(lua_State *L) {
-  return spawn(L, ring_check(L, 1), 2);
+  task_spawn(L, ring_check(L, 1), 2);
+  return 1;
 }
 
 static void lose(Ring *r, Task *t) {
@@ -177,6 +164,7 @@ static void lose(Ring *r, Task *t) {
   t->ring = NULL;
   link_remove(&t->link);
   heap_remove(&r->timers, &t->timer);
+  nursery_leave(t);
   while (!link_alone(&t->joiners))  /* perhaps of other rings */
     sched_wake(container(t->joiners.next, Task, link), WOKE_NORMAL);
 }
@@ -212,8 +200,9 @@ static int l_ring_step(lua_State *L) {
 }
 
 /*
-** core.on_end(function | nil); called with each task that has ended, its
-** owner, whether it failed, its number, and its error
+** core.on_end(function | nil); called with a task that has ended, its owner,
+** whether it failed, and its error; not with one that nobody needs to hear
+** of: it began in a nursery, still has its owner, and nothing went wrong
 */
 static int l_on_end(lua_State *L) {
   return debug_hook(L, &state_get(L)->on_end);
@@ -256,7 +245,6 @@ static const luaL_Reg functions[] = {
   {"on_raise", l_on_raise},
   {"owner", l_owner},
   {"spawn", l_spawn},
-  {"spawn_for", l_spawn_for},
   {"torture", l_torture},
   {NULL, NULL}
 };

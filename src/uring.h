@@ -35,6 +35,7 @@ typedef struct Group Group;
 typedef struct Multi Multi;
 typedef struct Chain Chain;
 typedef struct Message Message;
+typedef struct Nursery Nursery;
 
 #define RING_TYPE "uring.ring"
 #define SQE_TYPE "uring.sqe"
@@ -44,6 +45,7 @@ typedef struct Message Message;
 #define MULTI_TYPE "uring.multishot"
 #define FD_TYPE "uring.fd"
 #define TASK_TYPE "uring.task"
+#define NURSERY_TYPE "uring.nursery"
 #define TIMER_TYPE "uring.timer"
 #define ADDRESS_TYPE "uring.address"
 
@@ -65,7 +67,8 @@ struct State {
   int rings;           /* registry: Ring* -> ring userdata, weak values */
   int keep;            /* registry: the default ring's userdata */
   int main, handler;   /* registry: first functions of every task */
-  const void *fd_meta, *buffer_meta, *task_meta; /* their metatables */
+  const void *fd_meta, *buffer_meta;     /* their metatables */
+  const void *task_meta, *nursery_meta;  /* likewise */
   int waiter;          /* registry: the task that stands for the main chunk */
   int waiting;         /* registry: coroutines that wait inside an await */
   int on_end;          /* registry: called with a task that has ended */

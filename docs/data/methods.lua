@@ -52,8 +52,8 @@ return {
   { title = "Tasks and time", of = "core", doc = "What the friendly layer, `uring`, is made of.", {
     { "spawn(f: function, ...: any): uring.Task!",
       "Starts a task on the ring of the running one, or the default ring." },
-    { "spawn_for(owner: any, f: function, ...: any): uring.Task!, integer",
-      "The same with its owner set; also its number among the tasks that have not ended." },
+    { "nursery(owner: any): uring.Nursery",
+      "A place for tasks that somebody answers for together; `owner` is theirs." },
     { "current(): uring.Task?", "The running task." },
     { "owner(): any, uring.Task?", "The owner of the running task, and the task." },
     { "sleep(seconds: number): true!", "Waits." },
@@ -68,7 +68,8 @@ return {
     { "waiter(): uring.Task",
       "The running task, or what stands for the main chunk: what to wake after `park`." },
     { "on_end(f?: function)",
-      "Calls `f(task, owner, failed, number, error)` whenever a task has ended." },
+      "Calls `f(task, owner, failed, error)` whenever a task has ended; not for one of a " ..
+        "nursery that still has its owner, if it succeeded or somebody was waiting for it." },
     { "on_cancel(f?: function)", "Calls `f(task, reason)` for `task:cancel`." },
     { "on_raise(f?: function)",
       "Calls `f(task, error)` with a task that has failed, before a `join` raises its error." },
@@ -443,6 +444,15 @@ return {
     { "detach(): integer", "The number or slot, which the caller owns from now on." },
     { "isopen(): boolean", "Whether it is open." },
     { "pending(): integer", "How many operations are prepared or in flight." },
+  } },
+
+  { title = "Nurseries", of = "nursery", doc = "`#nursery` is the number of its tasks that have " ..
+      "not ended.", {
+    { "spawn(f: function, ...: any): uring.Task!", "Starts a task in it, as `core.spawn`." },
+    { "join()", "Waits until none of its tasks is left." },
+    { "interrupt(value: any): uring.Nursery",
+      "From now on every await of its tasks raises the value, also of those it will have; not " ..
+        "of a task that has another owner now." },
   } },
 
   { title = "Task objects", of = "task", {

@@ -8,7 +8,7 @@
 local core <const> = require "uring.core"
 
 local current <const>, waiter <const> = core.current, core.waiter
-local spawn <const>, spawn_for <const> = core.spawn, core.spawn_for
+local spawn <const>, new_nursery <const> = core.spawn, core.nursery
 local ETIMEDOUT <const> = core.errno.ETIMEDOUT
 local ECANCELED <const> = core.errno.ECANCELED
 
@@ -55,14 +55,14 @@ local function own_value(task, scope)
   return cancelled_tasks[task]
 end
 
--- members: the tasks spawned into it that have not ended, by a number each.
--- live: how many.  inner: the first of the scopes opened in it or by them,
--- with the others in a list.  value: what awaits raise.  short: a task of it
--- has ended by that.  before: what was raised in the host before it.
+-- nursery: the tasks spawned into it that have not ended.  inner: the first
+-- of the scopes opened in it or by them, with the others in a list.  value:
+-- what awaits raise.  short: a task of it has ended by that.  before: what was
+-- raised in the host before it.
 local function new_scope(host, parent, shield)
   local scope = setmetatable({
-    host = host, parent = parent, members = false, inner = nil, live = 0,
-    timer = nil, ended = nil, shield = shield, before = raising[host],
+    host = host, parent = parent, nursery = nil, inner = nil, timer = nil,
+    ended = nil, shield = shield, before = raising[host],
     value = not shield and parent and parent.value or nil
   }, Scope)
   if parent then
@@ -83,23 +83,6 @@ local function unlist(scope)
   if prev then prev.next = next else parent.inner = next end
 end
 
--- A task is known by the number that the C half gives it, which is used again
--- when it has ended, so that the table need not grow; of another ring by
--- itself where that is taken.
-local function add_member(scope, task, id)
-  local members = scope.members
-  if not members then
-    members = {}
-    scope.members = members
-  end
-  members[members[id] and task or id] = task
-end
-
-local function remove_member(scope, task, id)
-  local members = scope.members
-  members[members[id] == task and id or task] = nil
-end
-
 -- Let the awaits of everything below raise the value; the first one stays.
 -- A task that is in an inner scope is reached by way of that.
 local function interrupt(scope, value)
@@ -107,9 +90,7 @@ local function interrupt(scope, value)
   scope.value = value
   local host = scope.host
   if not scope.waiting and host:owner() == scope then host:interrupt(value) end
-  for _, task in pairs(scope.members or {}) do
-    if task:owner() == scope then task:interrupt(value) end
-  end
+  if scope.nursery then scope.nursery:interrupt(value) end
   local inner = scope.inner
   while inner do
     if not inner.shield then interrupt(inner, value) end
@@ -208,19 +189,14 @@ local function task_raises(task, value)
   end
 end
 
--- The C half calls this with each task that has ended.
-local function task_ended(task, scope, failed, id, value)
+-- The C half calls this with each task that has ended, unless it is none of
+-- our business: all is well, and its scopes have ended before.
+local function task_ended(task, scope, failed, value)
   while scope and scope.host == task do    -- it died before it could leave
     scope.ended = true
     interrupt(scope, M.cancelled)
     if scope.parent then unlist(scope) end
     scope = scope.parent
-  end
-  if scope then
-    remove_member(scope, task, id)
-    scope.live = scope.live - 1
-    -- first of all: what follows may fail for want of memory
-    if scope.live == 0 and scope.waiting then scope.host:wake() end
   end
   if failed and not task:observed() then
     local told = cancelled_tasks[task] or scope and scope.value
@@ -260,20 +236,22 @@ core.on_raise(task_raises)
 ---@return uring.Task
 function Scope:spawn(f, ...)
   if self.ended then error("the scope has ended", 2) end
-  local task, id, code = spawn_for(self, f, ...)
-  if not task then return nil, id, code end
-  add_member(self, task, id)
-  self.live = self.live + 1
-  if self.value then task:interrupt(self.value) end
-  return task
+  local nursery = self.nursery
+  if not nursery then
+    nursery = new_nursery(self)
+    self.nursery = nursery
+    if self.value then nursery:interrupt(self.value) end
+  end
+  return nursery:spawn(f, ...)
 end
 
 -- Wait, whatever is cancelled, until the tasks of the scope have ended.
 local function wait_all(scope, task)
-  if scope.live == 0 then return end
+  local nursery = scope.nursery
+  if not nursery or #nursery == 0 then return end
   scope.waiting = true
   task:interrupt(nil)
-  while scope.live > 0 do core.park(nil, "scope") end
+  nursery:join()
   scope.waiting = false
 end
 

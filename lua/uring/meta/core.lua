@@ -857,13 +857,10 @@ function core.register_bpf_filter_task(filter) end
 ---@return integer? errno
 function core.spawn(f, ...) end
 
----The same with its owner set; also its number among the tasks that have not ended.
+---A place for tasks that somebody answers for together; `owner` is theirs.
 ---@param owner any
----@param f function
----@param ... any
----@return uring.Task!
----@return integer
-function core.spawn_for(owner, f, ...) end
+---@return uring.Nursery
+function core.nursery(owner) end
 
 ---The running task.
 ---@return uring.Task?
@@ -912,7 +909,7 @@ function core.park(seconds, what) end
 ---@return uring.Task
 function core.waiter() end
 
----Calls `f(task, owner, failed, number, error)` whenever a task has ended.
+---Calls `f(task, owner, failed, error)` whenever a task has ended; not for one of a nursery that still has its owner, if it succeeded or somebody was waiting for it.
 ---@param f? function
 function core.on_end(f) end
 
@@ -1663,6 +1660,25 @@ function fd:isopen() end
 ---How many operations are prepared or in flight.
 ---@return integer
 function fd:pending() end
+
+---@class uring.Nursery
+local nursery = {}
+
+---Starts a task in it, as `core.spawn`.
+---@param f function
+---@param ... any
+---@return uring.Task?
+---@return string? message
+---@return integer? errno
+function nursery:spawn(f, ...) end
+
+---Waits until none of its tasks is left.
+function nursery:join() end
+
+---From now on every await of its tasks raises the value, also of those it will have; not of a task that has another owner now.
+---@param value any
+---@return uring.Nursery
+function nursery:interrupt(value) end
 
 ---@class uring.Task
 local task = {}
