@@ -289,6 +289,30 @@ function helper.script(text, before)
   return output, status
 end
 
+-- Nothing looks closer at this process: a sanitizer, valgrind.
+helper.unchecked = not (os.getenv "URING_SPEC_RUNNER" or os.getenv "LD_PRELOAD")
+
+-- The output of a script where a system call fails, by strace(1): inject(
+-- "io_uring_setup", "error=EPERM:when=1", text).
+function helper.inject(call, how, text)
+  return (helper.script(text, "env -u LD_PRELOAD strace -f -qq -o /dev/null " ..
+    ('-E LD_PRELOAD="$LD_PRELOAD" -E ASAN_OPTIONS=detect_leaks=0 ' ..
+      "-e trace=%s -e inject=%s:%s"):format(call, call, how)))
+end
+
+local can_trace
+
+-- A case that needs helper.inject: tracing and valgrind exclude one another.
+function helper.traced_it(name, f)
+  if can_trace == nil then
+    can_trace = helper.shell "env -u LD_PRELOAD strace -f -qq -e trace=none true" == ""
+  end
+  local why = os.getenv "URING_SPEC_RUNNER" and "not under a checker"
+    or not can_trace and "strace cannot run here"
+  if why then return busted.pending(("%s (%s)"):format(name, why)) end
+  helper.main_it(name, f)
+end
+
 -- The script must end well and print just that.
 function helper.prints(expected, text)
   local output, status = helper.script(text)

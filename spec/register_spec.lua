@@ -400,58 +400,6 @@ describe("what few machines have", function()
   end, { defer_taskrun = true, single_issuer = true, cqe32 = true })
 end)
 
-describe("enter", function()
-  local GET = core.IORING_ENTER_GETEVENTS
-
-  case("submits and waits", function(ring)
-    ring:get_sqe():prep_nop():set_data(1)
-    ring:get_sqe():prep_nop():set_data(2)
-    assert.equal(1, ring:enter(1, 1, GET))
-    assert.equal(1, ring:enter(nil, 1, GET))
-    assert.equal(2, ring:cq_ready())
-    assert.same({ 1, 2 }, { ring:wait_cqe().data, ring:wait_cqe().data })
-    assert.equal(0, ring:enter())
-  end)
-
-  case("takes a timeout", function(ring)
-    local start = core.now()
-    fails("ETIME", "enter: Timer expired", ring:enter(0, 1, GET, 0.02))
-    assert.truthy(core.now() - start >= 0.02)
-    fails("ETIME", "enter: Timer expired",
-      ring:enter(0, 1, GET | core.IORING_ENTER_ABS_TIMER, core.now() + 0.01))
-    fails("ETIME", "enter: Timer expired",
-      ring:enter(0, 1, GET | core.IORING_ENTER_NO_IOWAIT, { timeout = 0.01 }))
-  end)
-
-  case("takes signals that are blocked meanwhile", function(ring)
-    ring:get_sqe():prep_timeout(0.02)
-    assert.equal(1, ring:enter(nil, 1, GET, { core.SIGINT, core.SIGTERM }))
-    assert.equal(-core.errno.ETIME, ring:wait_cqe().res)
-    raises("out of range", ring.enter, ring, 0, 0, 0, { 65 })
-    raises("unknown field 'x'", ring.enter, ring, 0, 0, 0, { x = 1 })
-  end)
-
-  case("waits a little for more", function(ring)
-    ring:get_sqe():prep_nop()
-    local start = core.now()
-    assert.equal(1, ring:enter(nil, 8, GET, { timeout = 2, min_wait_usec = 20000 }))
-    local span = core.now() - start
-    assert.truthy(span >= 0.02 and span < 1)
-  end)
-
-  case("knows SQPOLL's flags", function(ring)
-    ring:get_sqe():prep_nop()
-    assert(ring:enter(nil, 1, GET | core.IORING_ENTER_SQ_WAKEUP | core.IORING_ENTER_SQ_WAIT))
-    assert.equal(0, ring:wait_cqe(1).res)
-  end, { sqpoll = true, sq_thread_idle = 10 })
-
-  case("fails for flags that are none, and for a ring that is not enabled", function(ring)
-    fails("EINVAL", "enter: Invalid argument", ring:enter(0, 0, 1 << 30))
-    local disabled <close> = assert(core.ring { r_disabled = true })
-    fails("EBADFD", "enter: File descriptor in bad state", disabled:enter(0, 0, GET))
-  end)
-end)
-
 describe("provided buffers", function()
   case("are taken by operations that select one", function(ring)
     local r, w = op.pipe()

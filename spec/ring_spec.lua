@@ -376,6 +376,19 @@ helper.each_config(function(make, config)
       ring:close()
       assert.is_nil(io.open(dir .. "/file"))
     end)
+
+    main_it("runs nothing of what the kernel has not taken when it is closed", function()
+      local ring = make()
+      local r, w = core.sock.pipe()
+      local _ <close> = helper.closing(r, w)
+      ring:get_sqe():prep_write(w, "1")
+      ring:get_sqe():prep_write(w, "2")
+      assert.equal(1, ring:enter(1, 1, core.IORING_ENTER_GETEVENTS))
+      ring:close()
+      assert.equal(0, w:pending())
+      op.write(w, "3")
+      assert.equal("13", op.read(r, 10))
+    end)
   end
 end)
 
@@ -499,7 +512,8 @@ describe("a ring", function()
   main_it("refuses work until it is enabled", function()
     local ring <close> = assert(core.ring { r_disabled = true })
     ring:get_sqe():prep_nop():set_data "late"
-    fails("EBADFD", "submit: File descriptor in bad state", ring:submit())
+    fails("EBADFD", "submit: File descriptor in bad state (the ring is not enabled yet)",
+      ring:submit())
     assert.is_true(ring:enable_rings())
     fails("EBADFD", "enable_rings: File descriptor in bad state", ring:enable_rings())
     ring:submit()
@@ -648,6 +662,47 @@ describe("closing a ring", function()
   end)
 end)
 
+describe("a ring whose descriptor was closed by somebody else", function()
+  it("lets go of no place in the thread's table but its own", function()
+    helper.prints("0\ttrue\n", [[
+      local core = require "uring.core"
+      local process = require "spec.process"
+      local ring = core.ring() -- its number is less than 16, and so a place
+      local others = {}
+      for i = 1, 16 do
+        others[i] = core.ring { entries = 4 }
+        assert(others[i]:register_ring_fd())
+      end
+      process.close(ring:fileno())
+      ring:close()
+      local sum = 0
+      for i = 1, 16 do
+        sum = sum + others[i]:spawn(core.op.nop):join()
+        assert(others[i]:close())
+      end
+      print(sum, ring:stats().slots == 0)
+    ]])
+  end)
+
+  it("goes on when it is registered", function()
+    helper.prints("0\tregister_personality: Bad file descriptor (the ring's descriptor, " ..
+      "%d, was closed by somebody else)\ntrue\n", [[
+      local core = require "uring.core"
+      local process = require "spec.process"
+      for i = 1, 40 do -- there are 16 places
+        local ring = assert(core.ring { entries = 4 })
+        assert(ring:register_ring_fd())
+        process.close(ring:fileno())
+        local _, message = ring:register_personality()
+        local zero = ring:spawn(core.op.nop):join()
+        if i == 40 then print(zero, (message:gsub("%d+", "%%d"))) end
+        assert(ring:close())
+      end
+      print(core.op.nop() == 0)
+    ]])
+  end)
+end)
+
 describe("a ring after fork", function()
   -- What the child's function returns, from 0 to 255.
   local function in_child(f)
@@ -678,6 +733,19 @@ describe("a ring after fork", function()
     sqe:prep_nop():set_data "still mine"
     ring:submit()
     assert.equal("still mine", ring:wait_cqe(5).data)
+  end)
+
+  main_it("has a number that the child may have given to something else", function()
+    local ring <close> = assert(core.ring())
+    local fd <const> = ring:fileno()
+    assert.equal(7, in_child(function()
+      local null = assert(op.open "/dev/null")
+      process.close(fd)
+      process.dup2(null:fileno(), fd)
+      ring:close()
+      return process.descriptors()[fd] == "/dev/null" and 7 or 8
+    end))
+    assert.equal(0, ring:spawn(op.nop):join())
   end)
 
   main_it("is another one for the child's operations", function()

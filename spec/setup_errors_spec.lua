@@ -34,24 +34,12 @@ local function check(output, parts, code)
   end
 end
 
--- Tracing and memory checkers exclude one another.
-local traced = helper.shell "env -u LD_PRELOAD strace -f -qq -e trace=none true" == ""
 local checked <const> = os.getenv "URING_SPEC_RUNNER"
+local traced_it <const> = helper.traced_it
 
-local function traced_it(name, f)
-  if traced and not checked then
-    it(name, f)
-  else
-    pending(name .. (checked and " (not under a checker)" or " (strace cannot run here)"))
-  end
-end
-
--- The output of the script where a system call fails.
-local function inject(what, text)
-  local output = helper.script(text or script, "env -u LD_PRELOAD strace -f -qq -o /dev/null " ..
-    '-E LD_PRELOAD="$LD_PRELOAD" -E ASAN_OPTIONS=detect_leaks=0 ' ..
-    "-e trace=io_uring_setup -e inject=io_uring_setup:" .. what)
-  return output
+-- The output of the script where making a ring fails.
+local function inject(how, text)
+  return helper.inject("io_uring_setup", how, text or script)
 end
 
 describe("without io_uring", function()

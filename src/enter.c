@@ -81,6 +81,19 @@ static void read_wait(lua_State *L, Wait *w) {
 }
 
 /*
+** Show the kernel what is prepared; entries that it has not taken.  A thread
+** of the kernel's takes all of them, whatever enter is told to submit.
+*/
+static unsigned flush(Ring *r) {
+  uint64_t before = r->stats.submitted;
+  uint32_t head = r->uring.sq.sqe_head;
+  unsigned n = ring_flush(r);
+  if (r->uring.flags & IORING_SETUP_SQPOLL)
+    r->stats.submitted = before + (r->uring.sq.sqe_tail - head);
+  return n;
+}
+
+/*
 ** ring:enter(to_submit, min_complete, flags [, timeout | signals | table])
 ** -> entries that were submitted | nil, message, errno
 ** io_uring_enter(2), with its flags; to_submit nil is for all there are.
@@ -92,7 +105,7 @@ static void read_wait(lua_State *L, Wait *w) {
 static int l_enter(lua_State *L) {
   Ring *r = ring_check(L, 1);
   struct io_uring *u = &r->uring;
-  unsigned ready = ring_flush(r);
+  unsigned ready = flush(r);
   unsigned n = (unsigned)args_optint(L, 2, ready, 0, MAX_U32);
   unsigned want = (unsigned)args_optint(L, 3, 0, 0, MAX_U32);
   unsigned flags = (unsigned)args_optint(L, 4, 0, 0, MAX_U32);
@@ -122,8 +135,9 @@ static int l_enter(lua_State *L) {
   rc = io_uring_enter2((unsigned)u->enter_ring_fd, n, want, flags, arg, size);
   r->stats.enters++;
   if (rc < 0)
-    return err_fail(L, -rc, "enter", NULL);
-  r->stats.submitted += (unsigned)rc;
+    return ident_fail(L, r, -rc, "enter");
+  if (!(u->flags & IORING_SETUP_SQPOLL))
+    r->stats.submitted += (unsigned)rc;
   hook_check(L);
   lua_pushinteger(L, rc);
   return 1;

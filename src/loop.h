@@ -22,6 +22,9 @@ struct Ring {
   bool own_memory;     /* of its queues, which liburing does not know */
   size_t sqes_size;    /* bytes of that for entries */
   bool disabled;       /* made with r_disabled, and not enabled since */
+  dev_t dev;           /* what its descriptor is */
+  ino_t ino;
+  pid_t thread;        /* that made it, or enabled it */
   unsigned pins;       /* awaits in place: not to be closed under them */
   unsigned fork_count; /* of the process it was made in */
   size_t sqe_size;
@@ -82,6 +85,13 @@ enum { RING_DATA = 1, RING_TASKS = 2 };  /* user values */
 
 #define FOREVER INT64_MAX
 #define SECOND INT64_C(1000000000)
+
+/* ---- ident.c ---------------------------------------------------------- */
+
+void ident_note(Ring *r);
+bool ident_fd(const Ring *r);
+int ident_push(lua_State *L, const Ring *r, int code, const char *call);
+int ident_fail(lua_State *L, const Ring *r, int code, const char *call);
 
 /* ---- register.c, tune.c, enter.c -------------------------------------- */
 

@@ -141,7 +141,9 @@ static void unregister(Ring *r) {
 
 /* io_uring_queue_exit */
 void map_exit(Ring *r) {
-  if (r->uring.ring_fd < 0)
+  if (!ident_fd(r))
+    r->uring.ring_fd = -1;  /* the number is not ours to close */
+  if (r->uring.ring_fd < 0 && r->registered)
     unregister(r);
   if (!r->own_memory) {
     io_uring_queue_exit(&r->uring);

@@ -41,8 +41,12 @@ static unsigned known_calls(void) {
   return answer.register_opcodes;
 }
 
-/* true; or nil, message, errno for a negative result [-0, +1 or 3, e]. */
+/*
+** true; or nil, message, errno for a negative result of a method, whose ring
+** is its first argument [-0, +1 or 3, e].
+*/
 int reg_result(lua_State *L, int rc, const char *what, unsigned opcode) {
+  const Ring *r;
   unsigned known;
   if (rc >= 0) {
     lua_pushboolean(L, 1);
@@ -54,7 +58,8 @@ int reg_result(lua_State *L, int rc, const char *what, unsigned opcode) {
     lua_pushinteger(L, EOPNOTSUPP);
     return 3;
   }
-  return err_fail(L, -rc, what, NULL);
+  r = luaL_testudata(L, 1, RING_TYPE);
+  return r ? ident_fail(L, r, -rc, what) : err_fail(L, -rc, what, NULL);
 }
 
 /* The same with the number instead of true. */

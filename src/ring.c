@@ -45,16 +45,18 @@ static Op *op_with(Ring *r, uint32_t index, int state) {
 
 /*
 ** Take the entries that the kernel has not seen off the queue; their number,
-** and that of the first.  A disabled ring refuses to look at any of them,
-** also of those that were submitted.
+** and that of the first.  It looks at them when it is entered, and not at
+** those of a submission that fails; but a thread that polls the queue looks
+** at any time, once the ring is enabled.
 */
 static uint32_t rewind_queue(Ring *r, uint32_t *first) {
   struct io_uring_sq *sq = &r->uring.sq;
+  bool polled = (r->uring.flags & IORING_SETUP_SQPOLL) && !r->disabled;
   uint32_t n;
-  *first = r->disabled ? IO_URING_READ_ONCE(*sq->khead) : sq->sqe_head;
+  *first = polled ? sq->sqe_head : IO_URING_READ_ONCE(*sq->khead);
   n = sq->sqe_tail - *first;
   sq->sqe_head = sq->sqe_tail = *first;
-  if (r->disabled)
+  if (!polled)
     io_uring_smp_store_release(sq->ktail, *first);
   return n;
 }
@@ -70,10 +72,15 @@ static void drop_unsubmitted(lua_State *L, Ring *r) {
   }
 }
 
+/* How many completions the kernel has lost, having no memory for them. */
+static unsigned lost(const Ring *r) {
+  return IO_URING_READ_ONCE(*r->uring.cq.koverflow);
+}
+
 /*
 ** Cancel and reap until nothing is active or the time is over.  Everything
 ** is cancelled once more: an earlier cancellation may have been dropped
-** from the queue just now.
+** from the queue just now.  What the kernel has lost is not waited for.
 */
 static void drain(lua_State *L, Ring *r, int64_t patience) {
   int64_t end = sched_clock() + patience, left = patience;
@@ -85,7 +92,7 @@ static void drain(lua_State *L, Ring *r, int64_t patience) {
       op_cancel(op);
     }
   }
-  while (r->active > 0 && left > 0) {
+  while (r->active > lost(r) && left > 0) {
     int rc = ring_wait(r, 1, left);
     if (cqe_reap(L, r) == 0 && rc < 0)
       break;
@@ -174,7 +181,8 @@ void ring_close(lua_State *L, int index, int64_t patience) {
   if (r->state->ring == r)
     r->state->ring = NULL;
   if (r->fork_count != fork_count) {
-    close(r->uring.ring_fd);  /* the queues are the parent's */
+    if (ident_fd(r))
+      close(r->uring.ring_fd);  /* the queues are the parent's */
     group_forget(r, false);
     forget_tasks(L, r, index);
     free_tables(L, r);

@@ -8,6 +8,7 @@
 */
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "uring.h"
 
@@ -47,9 +48,10 @@ static int l_ring_tostring(lua_State *L) {
 /* ---- submitting and waiting --------------------------------------------- */
 
 /* Push a count, or nil, message, errno for a negative one. */
-static int count_result(lua_State *L, int rc, const char *what) {
+static int count_result(lua_State *L, const Ring *r, int rc,
+                        const char *what) {
   if (rc < 0)
-    return err_fail(L, -rc, what, NULL);
+    return ident_fail(L, r, -rc, what);
   lua_pushinteger(L, rc);
   return 1;
 }
@@ -57,7 +59,7 @@ static int count_result(lua_State *L, int rc, const char *what) {
 /* ring:submit() -> entries submitted | nil, message, errno */
 static int l_ring_submit(lua_State *L) {
   Ring *r = ring_check(L, 1);
-  return count_result(L, ring_submit(r), "submit");
+  return count_result(L, r, ring_submit(r), "submit");
 }
 
 /*
@@ -93,7 +95,8 @@ static int l_ring_submit_and_wait(lua_State *L) {
   int rc = want > r->raw_count ? wait_raw(L, r, want, timeout)
                                : ring_submit(r);
   unsigned n = (unsigned)(r->stats.submitted - before);
-  return count_result(L, rc < 0 && n == 0 ? rc : (int)n, "submit_and_wait");
+  return count_result(L, r, rc < 0 && n == 0 ? rc : (int)n,
+                      "submit_and_wait");
 }
 
 /* ring:wait_cqe([seconds]) -> cqe | nil, message, errno */
@@ -101,7 +104,7 @@ static int l_ring_wait_cqe(lua_State *L) {
   Ring *r = ring_check(L, 1);
   int rc = wait_raw(L, r, 1, args_optseconds(L, 2, FOREVER));
   if (rc < 0)
-    return err_fail(L, -rc, "wait_cqe", NULL);
+    return ident_fail(L, r, -rc, "wait_cqe");
   return cqe_push(L, r);
 }
 
@@ -111,7 +114,7 @@ static int l_ring_wait_cqes(lua_State *L) {
   unsigned n = (unsigned)args_int(L, 2, 1, MAX_U32);
   int rc = wait_raw(L, r, n, args_optseconds(L, 3, FOREVER));
   if (rc < 0)
-    return err_fail(L, -rc, "wait_cqes", NULL);
+    return ident_fail(L, r, -rc, "wait_cqes");
   lua_newtable(L);
   for (unsigned i = 1; i <= n; i++) {
     cqe_push(L, r);
@@ -125,7 +128,7 @@ static int l_ring_peek_cqe(lua_State *L) {
   Ring *r = ring_check(L, 1);
   int rc = wait_raw(L, r, 1, 0);
   if (rc < 0)
-    return err_fail(L, rc == -ETIME ? EAGAIN : -rc, "peek_cqe", NULL);
+    return ident_fail(L, r, rc == -ETIME ? EAGAIN : -rc, "peek_cqe");
   return cqe_push(L, r);
 }
 
@@ -174,8 +177,9 @@ static int l_ring_enable_rings(lua_State *L) {
   Ring *r = ring_check(L, 1);
   int rc = reg_call(r, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
   if (rc < 0)
-    return err_fail(L, -rc, "enable_rings", NULL);
+    return ident_fail(L, r, -rc, "enable_rings");
   r->disabled = false;
+  r->thread = gettid();
   lua_pushboolean(L, 1);
   return 1;
 }

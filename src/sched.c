@@ -211,7 +211,7 @@ static int block(lua_State *L, Ring *r) {
   rc = ring_wait(r, 1, FOREVER);
   cqe_reap(L, r);
   if (rc < 0) {
-    err_push(L, -rc, "io_uring_enter", NULL);
+    ident_push(L, r, -rc, "io_uring_enter");
     return LUA_ERRRUN;
   }
   return hook_run(L);
@@ -447,6 +447,6 @@ int sched_turn(lua_State *L, Ring *r, int64_t timeout) {
   if (status == STUCK)
     task_deadlock(L, r);
   else if (failed < 0)
-    err_push(L, -failed, "io_uring_enter", NULL);
+    ident_push(L, r, -failed, "io_uring_enter");
   return status == STUCK ? LUA_ERRRUN : status;
 }

@@ -200,6 +200,7 @@ static bool open_ring(lua_State *L, Ring *r, const Options *o) {
     return false;
   }
   io_uring_ring_dontfork(&r->uring);
+  ident_note(r);
   r->sqe_size = sizeof(struct io_uring_sqe) <<
                 !!(r->uring.flags & IORING_SETUP_SQE128);
   r->now = sched_clock();

@@ -146,7 +146,9 @@ return {
       "io_uring_enter(2) itself; nil submits all there is. `wait` is seconds, a list of signals " ..
         "that are blocked meanwhile, or `{timeout =, sigmask =, min_wait_usec =}`. With " ..
         "`IORING_ENTER_EXT_ARG_REG` it is the index of a wait in the region. Completions are " ..
-        "taken by `cqes`, `wait_cqe` and so on.",
+        "taken by `cqes`, `wait_cqe` and so on. As with every call on a ring the message of a " ..
+        "failure says when it is the ring's own descriptor that somebody has closed, or another " ..
+        "thread's ring.",
       c = "io_uring_enter io_uring_enter2 io_uring_sqring_wait __io_uring_sqring_wait " ..
         "io_uring_submit_and_wait_reg io_uring_submit_and_wait_min_timeout " ..
         "io_uring_wait_cqes_min_timeout", man = "io_uring_enter(2)" },

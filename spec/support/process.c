@@ -2,18 +2,21 @@
 **
 ** process.c - what specs need of the system and Lua does not have.
 **
-** fork, descriptors by number, temporary directories: nothing that a script
+** fork, signals, threads, descriptors by number: nothing that a script
 ** with uring should do itself.
 */
 
 #include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -65,6 +68,67 @@ static int l_ignore(lua_State *L) {
   signal((int)luaL_checkinteger(L, 1), SIG_IGN);
   return 0;
 }
+
+/* ---- signals ------------------------------------------------------------ */
+
+static volatile sig_atomic_t caught;
+
+static void on_signal(int number) {
+  (void)number;
+  caught++;
+}
+
+/* process.catch(signal); from now on it is counted, and interrupts calls */
+static int l_catch(lua_State *L) {
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = on_signal;
+  caught = 0;
+  return check(L, sigaction((int)luaL_checkinteger(L, 1), &action, NULL),
+               "sigaction");
+}
+
+/* process.caught() -> how many there were since process.catch */
+static int l_caught(lua_State *L) { return check(L, caught, "caught"); }
+
+/* process.alarm(seconds); one SIGALRM, after that time; 0 for none */
+static int l_alarm(lua_State *L) {
+  double seconds = luaL_checknumber(L, 1);
+  struct itimerval t;
+  memset(&t, 0, sizeof t);
+  t.it_value.tv_sec = (time_t)seconds;
+  t.it_value.tv_usec = (suseconds_t)((seconds - (double)(time_t)seconds) * 1e6);
+  return check(L, setitimer(ITIMER_REAL, &t, NULL), "setitimer");
+}
+
+/* ---- threads ------------------------------------------------------------ */
+
+typedef struct Call {
+  lua_State *L;
+  int status;
+} Call;
+
+static void *run_call(void *data) {
+  Call *call = data;
+  call->status = lua_pcall(call->L, lua_gettop(call->L) - 1, LUA_MULTRET, 0);
+  return NULL;
+}
+
+/*
+** process.thread(f, ...) -> what f returns; raises what it raises
+** Another thread runs it, while this one waits for that.
+*/
+static int l_thread(lua_State *L) {
+  Call call = {L, LUA_OK};
+  pthread_t thread;
+  int rc = pthread_create(&thread, NULL, run_call, &call);
+  if (rc != 0)
+    return luaL_error(L, "pthread_create: %s", strerror(rc));
+  pthread_join(thread, NULL);
+  return call.status == LUA_OK ? lua_gettop(L) : lua_error(L);
+}
+
+/* ---- descriptors, files ------------------------------------------------- */
 
 /* process.close(fd) -> 0, or -1 when it was not open */
 static int l_close(lua_State *L) {
@@ -139,6 +203,21 @@ static int l_limit_files(lua_State *L) {
   return 1;
 }
 
+/* ---- memory ------------------------------------------------------------- */
+
+/* process.protect(address, size, usable); whole pages of memory */
+static int l_protect(lua_State *L) {
+  void *address = (void *)(uintptr_t)luaL_checkinteger(L, 1);
+  size_t size = (size_t)luaL_checkinteger(L, 2);
+  int how = lua_toboolean(L, 3) ? PROT_READ | PROT_WRITE : PROT_NONE;
+  return check(L, mprotect(address, size, how), "mprotect");
+}
+
+/* process.lock_memory(); what it has so far stays resident */
+static int l_lock_memory(lua_State *L) {
+  return check(L, mlockall(MCL_CURRENT), "mlockall");
+}
+
 /* ---- memory that runs out ----------------------------------------------- */
 
 static lua_Alloc real_alloc;
@@ -177,6 +256,9 @@ static int l_starve(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
+  {"alarm", l_alarm},
+  {"catch", l_catch},
+  {"caught", l_caught},
   {"close", l_close},
   {"cputime", l_cputime},
   {"descriptors", l_descriptors},
@@ -186,10 +268,13 @@ static const luaL_Reg functions[] = {
   {"ignore", l_ignore},
   {"kill", l_kill},
   {"limit_files", l_limit_files},
+  {"lock_memory", l_lock_memory},
   {"mkdtemp", l_mkdtemp},
   {"pid", l_pid},
+  {"protect", l_protect},
   {"rmtree", l_rmtree},
   {"starve", l_starve},
+  {"thread", l_thread},
   {"wait", l_wait},
   {NULL, NULL}
 };

@@ -1041,7 +1041,7 @@ function ring:peek_cqe() end
 ---@return any
 function ring:cqes() end
 
----io_uring_enter(2) itself; nil submits all there is. `wait` is seconds, a list of signals that are blocked meanwhile, or `{timeout =, sigmask =, min_wait_usec =}`. With `IORING_ENTER_EXT_ARG_REG` it is the index of a wait in the region. Completions are taken by `cqes`, `wait_cqe` and so on.
+---io_uring_enter(2) itself; nil submits all there is. `wait` is seconds, a list of signals that are blocked meanwhile, or `{timeout =, sigmask =, min_wait_usec =}`. With `IORING_ENTER_EXT_ARG_REG` it is the index of a wait in the region. Completions are taken by `cqes`, `wait_cqe` and so on. As with every call on a ring the message of a failure says when it is the ring's own descriptor that somebody has closed, or another thread's ring.
 ---@param to_submit? integer
 ---@param min_complete? integer
 ---@param flags? integer
