@@ -117,6 +117,25 @@ describe("a buffer", function()
     raises("too many bytes", b.byte, b, 1, -1)
   end)
 
+  it("takes no room before it is used, when it is large", function()
+    local function resident()
+      return tonumber(helper.read_file("/proc/self/status"):match "VmRSS:%s+(%d+)")
+    end
+    local before = resident()
+    for _ = 1, 10 do
+      local b = core.buffer(1 << 30)
+      b:set("first"):set("last", (1 << 30) - 3)
+      assert.equal("first\0", b:string(1, 6))
+      assert.equal("\0last", b:string(-5))
+      assert.equal(0, b:byte(500000000))
+      assert.equal("first", b:resize(5):string())
+      assert.equal("first\0", b:resize(1 << 26):string(1, 6))
+      b:release()
+    end
+    local used = resident() - before
+    assert(used < 50 << 10, used) -- KiB
+  end)
+
   it("hides its metatable", function()
     assert.equal("uring", getmetatable(core.buffer(1)))
   end)

@@ -12,12 +12,24 @@
 */
 
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "uring.h"
 
 #define CACHE_LINE 64u
 #define PAGE 4096u
+#define LARGE (32u << 20)  /* malloc maps that anew each time, at the least */
+
+/*
+** Large memory is mapped: it is zero without being touched, so that it takes
+** no time, and no room before it is used.  NULL without.
+*/
+static void *map(size_t size) {
+  void *data = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return data == MAP_FAILED ? NULL : data;
+}
 
 /*
 ** Memory that shares no page with others if it begins with one: madvise
@@ -48,7 +60,8 @@ Block *block_bare(size_t size, size_t align) {
     return NULL;
   if (align == 0)
     align = size >= PAGE ? PAGE : CACHE_LINE;
-  data = allocate(size ? size : 1, align);
+  b->mapped = size >= LARGE && align <= PAGE;
+  data = b->mapped ? map(size) : allocate(size ? size : 1, align);
   if (data == NULL) {
     free(b);
     return NULL;
@@ -64,7 +77,7 @@ Block *block_bare(size_t size, size_t align) {
 /* The same, zeroed. */
 Block *block_new(size_t size, size_t align) {
   Block *b = block_bare(size, align);
-  if (b != NULL)
+  if (b != NULL && !b->mapped)
     memset(b->data, 0, size);
   return b;
 }
@@ -74,6 +87,8 @@ void block_unref(Block *b) {
     return;
   if (b->group)
     bufring_release(b);
+  else if (b->mapped)
+    munmap(b->data, b->size);
   else
     free(b->data);
   free(b);

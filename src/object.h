@@ -27,6 +27,7 @@ struct Block {
   unsigned busy;       /* of these, the operations */
   size_t size;
   char *data;
+  bool mapped;         /* by us: it is not malloc's */
   Group *group;        /* it is borrowed from; or NULL ... */
   uint16_t id;         /* ... and its number there */
   Block *next;         /* in a list of a pool */
