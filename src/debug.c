@@ -61,7 +61,8 @@ void debug_opened(lua_State *L, State *S, Fd *f) {
 void debug_closing(lua_State *L, State *S, Fd *f, const char *how) {
   char where[CRUMB_TEXT / 2];
   Crumb *c;
-  if (!S->debug || f->closed != NULL || !debug_place(L, S, where, sizeof where))
+  if (!S->debug || f->closed != NULL ||
+      !debug_place(L, S, where, sizeof where))
     return;
   f->closed = strdup(where);
   c = &S->crumbs[S->ncrumbs++ % CRUMBS];

@@ -55,8 +55,8 @@ static void push_wait(lua_State *L, const Task *t) {
   const char *what;
   if (t->state != TASK_WAITING)
     lua_pushstring(L, state_names[t->state]);
-  else if ((t->wait == WAIT_PARK || t->wait == WAIT_MULTI) && t->what != NULL &&
-           lua_status(t->leaf) == LUA_YIELD)
+  else if ((t->wait == WAIT_PARK || t->wait == WAIT_MULTI) &&
+           t->what != NULL && lua_status(t->leaf) == LUA_YIELD)
     lua_pushstring(L, t->what);
   else if (t->wait == WAIT_JOIN || t->wait == WAIT_CLOSE)
     push_wait_for(L, t);

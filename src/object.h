@@ -144,7 +144,7 @@ struct Fd {
   FdState state;
   bool owned;          /* a Lua object refers to it */
   bool dry;            /* the last receive took all there was */
-  uint8_t pollable;    /* whether one may wait long for data: see fd_pollable */
+  uint8_t pollable;    /* may one wait long for data?  See fd_pollable */
   unsigned count;      /* operations prepared or in flight */
   unsigned fork_count; /* of the process the operations are of */
   Link uses;           /* FdUse of each of them */

@@ -11,11 +11,12 @@
 #include <errno.h>
 
 #include "uring.h"
+#include "prep.h"
 
 /* ---- the table ---------------------------------------------------------- */
 
 #define OP(name, opcode, args, result, prep) \
-  static void prep_##name(struct io_uring_sqe *sqe, const Args *a) { \
+  static void fill_##name(struct io_uring_sqe *sqe, const Args *a) { \
     (void)a; \
     prep; \
   }
@@ -23,7 +24,7 @@
 #undef OP
 
 #define OP(name, opcode, args, result, prep) \
-  {#name, opcode, result, args, prep_##name},
+  {#name, opcode, result, args, fill_##name},
 const OpDef op_defs[] = {
 #include "ops.def"
 };
@@ -287,7 +288,7 @@ static int l_sqe_set_target_fixed_file(lua_State *L) {
     refuse_skip(L, 2);
   s->op->kind = (uint8_t)kind;
   s->op->place = slot >= U_SLOT_ALLOC - 1 ? U_SLOT_ALLOC : (uint32_t)slot + 1;
-  compat_set_slot(s->sqe, s->op->place);
+  prep_slot(s->sqe, s->op->place);
   lua_settop(L, 1);
   return 1;
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "uring.h"
+#include "prep.h"
 
 static void set(lua_State *L, const char *name, uint64_t value) {
   lua_pushinteger(L, (lua_Integer)value);
@@ -78,7 +79,7 @@ static int l_register_sync_msg(lua_State *L) {
   unsigned flags = (unsigned)args_optint(L, 4, 0, 0, MAX_U32);
   int fd = fd_arg(L, 1, &own);
   memset(&sqe, 0, sizeof sqe);
-  compat_prep_msg_ring(&sqe, fd, res, message_tag(data), flags, 0);
+  prep_msg_ring(&sqe, fd, res, message_tag(data), flags, 0);
   return reg_result(L, io_uring_register((unsigned)-1,
     U_REGISTER_SEND_MSG_RING, &sqe, 1), "register_sync_msg",
     U_REGISTER_SEND_MSG_RING);
