@@ -140,7 +140,7 @@ local RESULTS <const> = {
   UPDATE = { "`true`", "true" },
   MESSAGE = { "the data as a string, or with buffers how many bytes; and a table: `name`, " ..
     "`flags`, `truncated`, `control`, `control_truncated`", "string|integer, table",
-    "the table in `cqe.value`, with numbers for descriptors" },
+    "the table in `cqe.value`, with the data as `data`; descriptors that came are objects" },
   SENT = { "an integer", "integer" },
   CHAIN = { "a list of results", "table" } -- of no row: what op.link gives
 }

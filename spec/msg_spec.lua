@@ -187,28 +187,205 @@ describe("descriptors in messages", function()
     assert.equal(before, open_descriptors())
   end)
 
-  helper.main_it("are numbers in the raw layer", function()
+  -- Two ends, a message with a descriptor, and how to send it.
+  local function sender(a)
+    local r, w = assert(op.pipe())
+    return function(n)
+      for i = 1, n or 1 do
+        assert(op.sendmsg(a, { iov = ("%03d"):format(i),
+          control = { { type = "rights", fds = { r } } } }))
+      end
+    end, helper.closing(r, w)
+  end
+
+  -- Until the ring has n completions, which nobody takes.
+  local function gather(ring, n)
+    local deadline = core.now() + 5
+    while ring:cq_ready() < n and core.now() < deadline do ring:step(0.01) end
+    assert.equal(n, ring:cq_ready())
+  end
+
+  -- The first n completions, in a list of {data, value}.
+  local function all_of(ring, n)
+    local list = {}
+    for data, _, _, value in ring:cqes() do list[#list + 1] = { data, value } end
+    assert.equal(n, #list)
+    return list
+  end
+
+  helper.main_it("are objects in the raw layer, too", function()
     local ring <close> = assert(core.ring())
     local a, b, _ <close> = unix_pair()
-    local r, w = assert(op.pipe())
-    local _ <close> = helper.closing(r, w)
-    ring:get_sqe():prep_sendmsg(a, { iov = "x", control = { { type = "rights", fds = { r } } } })
-    ring:submit()
-    assert.equal(1, assert(ring:wait_cqe(1)).res)
-    ring:get_sqe():prep_recvmsg(b, { iov = 10, control = 64 })
+    local send, _ <close> = sender(a)
+    local before = open_descriptors()
+    ring:get_sqe():prep_recvmsg(b, { iov = 10, control = 64 }):set_data "one"
+    send()
     ring:submit()
     local cqe = assert(ring:wait_cqe(1))
-    assert.equal(1, cqe.res)
-    assert.equal("x", cqe.value.data)
-    helper.process.close(cqe.value.control[1].fds[1])
-    -- one that nobody asks for is closed with the ring
-    local before = open_descriptors()
-    ring:get_sqe():prep_sendmsg(a, { iov = "x", control = { { type = "rights", fds = { r } } } })
+    assert.equal(3, cqe.res)
+    assert.equal("001", cqe.value.data)
+    local fd = cqe.value.control[1].fds[1]
+    assert.is_true(fd:isopen())
+    assert.equal(before + 1, open_descriptors())
+    assert.is_true(fd:close())
+    -- one whose value nobody looks at is the collector's
     ring:get_sqe():prep_recvmsg(b, { iov = 10, control = 64 })
     ring:submit()
-    ring:step(0.01)
+    send()
+    assert.equal(3, ring:wait_cqe(1).res)
+    collectgarbage()
+    collectgarbage()
+    assert.equal(before, open_descriptors())
+    -- one that nobody asks for is closed with the ring
+    ring:get_sqe():prep_recvmsg(b, { iov = 10, control = 64 })
+    send()
+    ring:submit()
+    gather(ring, 1)
+    assert.equal(before + 1, open_descriptors())
     ring:close()
-    assert.is_true(open_descriptors() < before)
+    assert.equal(before - 1, open_descriptors())
+  end)
+
+  helper.it("come with sqe:await, too", function()
+    local ring = core.default()
+    local a, b, _ <close> = unix_pair()
+    local send, _ <close> = sender(a)
+    local before = open_descriptors()
+    send(2)
+    local n, flags, message = ring:get_sqe():prep_recvmsg(b, { iov = 3, control = 64 }):await()
+    assert.same({ 3, core.IORING_CQE_F_SOCK_NONEMPTY }, { n, flags })
+    assert.equal("001", message.data)
+    assert.is_true(message.control[1].fds[1]:isopen())
+    message.control[1].fds[1]:close()
+    ring:get_sqe():prep_recvmsg(b, { iov = 3, control = 64 }):await()
+    collectgarbage()
+    collectgarbage()
+    assert.equal(before, open_descriptors())
+  end)
+
+  describe("of a multishot in the raw layer", function()
+    local SELECT <const> = core.IOSQE_BUFFER_SELECT
+
+    local function arm(ring, b, what, ...)
+      local br = assert(ring:setup_buf_ring(8, 3, ...))
+      ring:get_sqe():prep_recvmsg_multishot(b, what, 0, br):set_data "message"
+      ring:submit()
+      return br
+    end
+
+    helper.each_config(function(make)
+      helper.main_it("come in the same table", function()
+        local ring <close> = make()
+        local a, b, _ <close> = unix_pair(core.SOCK_DGRAM)
+        local send, _ <close> = sender(a)
+        local br = arm(ring, b, { control = 64 })
+        local before = open_descriptors()
+        for _ = 1, 5 do
+          send()
+          local cqe = assert(ring:wait_cqe(1))
+          assert.equal("message", cqe.data)
+          assert.is_true(cqe.more)
+          assert.equal("001", cqe.value.data)
+          assert.is_false(cqe.value.truncated)
+          assert.is_true(cqe.value.control[1].fds[1]:isopen())
+          assert.equal("001", br:string(cqe):sub(-3))
+          br:recycle(cqe)
+          assert.equal(before + 1, open_descriptors())
+          assert.is_true(cqe.value.control[1].fds[1]:close())
+        end
+      end)
+    end)
+
+    helper.main_it("are closed when nobody takes them", function()
+      local ring <close> = assert(core.ring())
+      local a, b, _ <close> = unix_pair(core.SOCK_DGRAM)
+      local send, _ <close> = sender(a)
+      local br = arm(ring, b, { control = 64 }, core.IOU_PBUF_RING_INC, 1024)
+      local before = open_descriptors()
+      send(3)                     -- all in one buffer
+      gather(ring, 3)
+      assert.equal(before + 3, open_descriptors())
+      local cqe = assert(ring:wait_cqe())
+      br:recycle(cqe)             -- unread
+      cqe = nil                   -- luacheck: ignore 311
+      collectgarbage()
+      collectgarbage()
+      assert.equal(before + 2, open_descriptors())
+      ring:close()
+      assert.equal(before - 1, open_descriptors())
+    end)
+
+    helper.main_it("stay in their buffer until the completion is taken", function()
+      local ring <close> = assert(core.ring())
+      local a, b, _ <close> = unix_pair(core.SOCK_DGRAM)
+      local send, _ <close> = sender(a)
+      local br = arm(ring, b, { control = 64 })
+      send(2)
+      gather(ring, 2)
+      helper.raises("buffer 0 is not the script's", br.recycle, br, 0)
+      helper.raises("buffer 1 is not the script's", br.buffer, br, 1)
+      for i, entry in ipairs(all_of(ring, 2)) do
+        assert.equal("message", entry[1])
+        assert.equal(("%03d"):format(i), entry[2].data)
+        assert.is_true(entry[2].control[1].fds[1]:close())
+        br:recycle(i - 1)
+      end
+      assert.equal(8, br:available())
+    end)
+
+    helper.main_it("do not come where nobody would find them", function()
+      local ring <close> = assert(core.ring())
+      local a, b, _ <close> = unix_pair(core.SOCK_DGRAM)
+      local send, _ <close> = sender(a)
+      local before = open_descriptors()
+      -- buffers of the older kind are the script's own business
+      local memory = core.buffer(4096)
+      ring:get_sqe():prep_provide_buffers(memory, 1024, 4, 5, 0)
+      ring:submit()
+      assert.equal(0, ring:wait_cqe(1).res)
+      ring:get_sqe():prep_recvmsg_multishot(b, { control = 64, name = false })
+        :set_buf_group(5):set_flags(SELECT)
+      ring:submit()
+      send()
+      local cqe = assert(ring:wait_cqe(1))
+      assert.equal(16 + 3, cqe.res)
+      assert.is_nil(cqe.value)
+      local at = cqe.buffer_id * 1024
+      local namelen, controllen, len, flags = ("I4I4I4I4"):unpack(memory:string(at + 1, at + 16))
+      assert.same({ 0, 0, 3 }, { namelen, controllen, len })
+      assert.is_true(flags & core.MSG_CTRUNC ~= 0)
+      assert.equal(before, open_descriptors())
+    end)
+
+    helper.main_it("come when the flag of a multishot is set by hand", function()
+      local ring <close> = assert(core.ring())
+      local a, b, _ <close> = unix_pair(core.SOCK_DGRAM)
+      local send, _ <close> = sender(a)
+      local br = assert(ring:setup_buf_ring(8, 3))
+      ring:get_sqe():prep_recvmsg(b, { control = 64 }):set_buf_group(br)
+        :set_flags(SELECT):set_ioprio(core.IORING_RECV_MULTISHOT)
+      ring:submit()
+      send()
+      local cqe = assert(ring:wait_cqe(1))
+      assert.is_true(cqe.more)
+      assert.equal("001", cqe.value.data)
+      assert.is_true(cqe.value.control[1].fds[1]:close())
+    end)
+
+    helper.main_it("are beside the buffer when it is made a single one", function()
+      local ring <close> = assert(core.ring())
+      local a, b, _ <close> = unix_pair(core.SOCK_DGRAM)
+      local send, _ <close> = sender(a)
+      local br = assert(ring:setup_buf_ring(8, 3))
+      ring:get_sqe():prep_recvmsg_multishot(b, { control = 64 }, 0, br):set_ioprio(0)
+      ring:submit()
+      send()
+      local cqe = assert(ring:wait_cqe(1))
+      assert.same({ 3, false }, { cqe.res, cqe.more })
+      assert.equal("001", br:string(cqe))
+      assert.equal("001", cqe.value.data)
+      assert.is_true(cqe.value.control[1].fds[1]:close())
+    end)
   end)
 end)
 
@@ -288,6 +465,12 @@ describe("a multishot recvmsg", function()
     end
   end)
 
+  helper.it("wants whole buffers", function()
+    local b <close> = udp()
+    local br <close> = assert(core.default():setup_buf_ring(2, 5, core.IOU_PBUF_RING_INC, 1024))
+    helper.raises("filled in pieces", op.recvmsg_multishot, b, nil, 0, br)
+  end)
+
   helper.it("passes descriptors, and closes those that nobody takes", function()
     local a, b, _ <close> = unix_pair(core.SOCK_DGRAM)
     local r, w = assert(op.pipe())
@@ -307,6 +490,82 @@ describe("a multishot recvmsg", function()
       assert.equal(before + 9, open_descriptors())
     end
     assert.equal(before, open_descriptors())
+  end)
+end)
+
+describe("MSG_TRUNC", function()
+  -- Datagrams of n bytes, all the same, one each time it is called.
+  local function source(n)
+    local a = udp()
+    local b, to = udp()
+    return function() assert(op.sendto(a, ("x"):rep(n), nil, 0, to)) end, b, helper.closing(a, b)
+  end
+
+  helper.it("says how long a datagram was, and no more than that", function()
+    local send, b, _ <close> = source(3000)
+    local buffer = core.buffer(20)
+    send()
+    assert.equal(3000, op.recv(b, buffer, nil, core.MSG_TRUNC))
+    send()
+    assert.equal(("x"):rep(10), op.recv(b, 10, core.MSG_TRUNC))
+    send()
+    local data, message = op.recvmsg(b, 10, core.MSG_TRUNC)
+    assert.equal(("x"):rep(10), data)
+    assert.is_true(message.truncated)
+    send()
+    assert.equal(3000, (op.recvmsg(b, { iov = buffer }, core.MSG_TRUNC)))
+  end)
+
+  helper.it("makes a completion no owner of more than its buffer", function()
+    local send, b, _ <close> = source(9000)
+    do
+      local it <close> = op.recv_multishot(b, nil, 0, core.MSG_TRUNC)
+      for _ = 1, 5 do
+        send()
+        assert.equal(("x"):rep(4096), it())
+      end
+    end
+    local br <close> = assert(core.default():setup_buf_ring(4, 3, 0, 16))
+    local it <close> = op.recv_multishot(b, br, 0, core.MSG_TRUNC)
+    for _ = 1, 5 do
+      send()
+      local buffer <close> = it()
+      assert.equal(("x"):rep(16), buffer:string())
+      assert.equal(3, br:available())
+    end
+  end)
+
+  helper.main_it("does so in the raw layer", function()
+    local ring <close> = assert(core.ring())
+    local send, b, _ <close> = source(300)
+    local br = assert(ring:setup_buf_ring(4, 3, 0, 16))
+    for _ = 1, 5 do
+      send()
+      ring:get_sqe():prep_recv(b, nil, nil, core.MSG_TRUNC):set_buf_group(br)
+        :set_flags(core.IOSQE_BUFFER_SELECT)
+      ring:submit()
+      local cqe = assert(ring:wait_cqe(1))
+      assert.equal(300, cqe.res)
+      assert.equal(("x"):rep(16), br:string(cqe))
+      br:recycle(cqe)
+      assert.equal(4, br:available())
+    end
+  end)
+
+  helper.it("is refused where a result may be a part of a buffer, or several", function()
+    local ring = core.default()
+    local _, b, _ <close> = source(1)
+    local why <const> = "MSG_TRUNC does not go with buffers that are filled in pieces"
+    local inc <close> = assert(ring:setup_buf_ring(4, 3, core.IOU_PBUF_RING_INC, 16))
+    local br <close> = assert(ring:setup_buf_ring(4, 4, 0, 16))
+    helper.raises(why, op.recv, b, inc, nil, core.MSG_TRUNC)
+    helper.raises(why, op.recv_multishot, b, inc, 0, core.MSG_TRUNC)
+    local bundle = op.with { ioprio = core.IORING_RECVSEND_BUNDLE }
+    helper.raises(why, bundle.recv_multishot, b, br, 0, core.MSG_TRUNC)
+    local sqe = ring:get_sqe():prep_recv(b, nil, nil, core.MSG_TRUNC)
+    helper.raises(why, function() sqe:set_flags(core.IOSQE_BUFFER_SELECT):set_buf_group(inc) end)
+    helper.raises(why, sqe.set_ioprio, sqe, core.IORING_RECVSEND_BUNDLE)
+    sqe:prep_nop():await()
   end)
 end)
 

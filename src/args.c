@@ -430,6 +430,7 @@ void args_settle(lua_State *L, Args *a) {
     form_settle_waitv(L, a);
   if (a->bufring)
     a->group = bufring_test(L, a->bufring);
+  bufring_check(L, a->group, 0, a->flags);
   for (unsigned i = 1; a->list && i <= a->niov; i++) {
     if (lua_rawgeti(L, a->list, i) != LUA_TSTRING)
       buf_check(L, lua_gettop(L));

@@ -34,6 +34,18 @@ Group *bufring_arg(lua_State *L, int arg, const Ring *r) {
   return g;
 }
 
+/*
+** With MSG_TRUNC a result may be more than what came.  Where an operation may
+** have a part of a buffer, or several, nobody would know which [e].
+*/
+void bufring_check(lua_State *L, const Group *g, unsigned ioprio,
+                   unsigned flags) {
+  if ((flags & MSG_TRUNC) && ((g && g->incremental) ||
+                              (ioprio & U_RECVSEND_BUNDLE)))
+    luaL_error(L, "MSG_TRUNC does not go with buffers that are filled in "
+                  "pieces, nor with bundles");
+}
+
 static unsigned entries_arg(lua_State *L, int arg) {
   unsigned n = (unsigned)args_int(L, arg, 1, MAX_ENTRIES);
   luaL_argcheck(L, (n & (n - 1)) == 0, arg, "not a power of two");
@@ -226,19 +238,24 @@ static void lend_part(Group *g, unsigned id, const char *data, unsigned n,
 }
 
 /*
-** Push a borrowed buffer for each part of a completion; from then on they
-** have its shares [-0, +n, e].  Returns n.
+** Push a buffer without memory for each part of a completion [-0, +n, e].
+** Returns n.
 */
-int bufring_borrow(lua_State *L, Group *g, unsigned id, unsigned at,
-                   unsigned len) {
-  Lending l = {L, lua_gettop(L) + 1};
+int bufring_reserve(lua_State *L, Group *g, unsigned id, unsigned at,
+                    unsigned len) {
   int n = 0;
   group_each(g, id, at, len, count_part, &n);
   luaL_checkstack(L, n + 4, "too many buffers");
   for (int i = 0; i < n; i++)
     buf_push(L);
-  group_each(g, id, at, len, lend_part, &l);
   return n;
+}
+
+/* The 'n' buffers on the top borrow the parts: they have the shares now. */
+void bufring_lend(lua_State *L, Group *g, unsigned id, unsigned at,
+                  unsigned len, int n) {
+  Lending l = {L, lua_gettop(L) - n + 1};
+  group_each(g, id, at, len, lend_part, &l);
 }
 
 /* A borrowed block is not used any more. */
@@ -256,8 +273,13 @@ void bufring_release(Block *b) {
 static int l_buffer(lua_State *L) {
   Group *g = check(L, 1);
   Range r = range_arg(L, g);
+  int n;
   lua_settop(L, 2);
-  return bufring_borrow(L, g, r.id, r.at, r.len);
+  n = bufring_reserve(L, g, r.id, r.at, r.len);
+  check(L, 1);         /* a finaliser may have ended it, or given them back */
+  check_range(L, g, r);
+  bufring_lend(L, g, r.id, r.at, r.len, n);
+  return n;
 }
 
 /*

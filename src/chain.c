@@ -55,21 +55,26 @@ static With read_with(lua_State *L, int arg) {
 ** descriptor must not be taken for one.
 */
 void with_check(lua_State *L, int arg, const With *with, Args *a) {
-  if (with == NULL || !(with->flags & IOSQE_FIXED_FILE))
+  if (with == NULL)
+    return;
+  if (a->takes || a->bufring)
+    bufring_check(L, NULL, with->ioprio, a->flags);
+  if (!(with->flags & IOSQE_FIXED_FILE))
     return;
   luaL_argcheck(L, a->own[0] == NULL || a->own[0]->ring != NULL, arg,
                 "not a direct descriptor, but 'fixed_file' is set");
   a->fixed = true;
 }
 
-/* What is set for the entry; NULL for nothing. */
-void with_apply(struct io_uring_sqe *sqe, const With *with) {
+/* What is set for the entry of an operation; NULL for nothing. */
+void with_apply(Op *op, struct io_uring_sqe *sqe, const With *with) {
   if (sqe == NULL || with == NULL)
     return;
   sqe->flags |= (uint8_t)with->flags;
   sqe->ioprio |= (uint16_t)with->ioprio;
   if (with->personality != 0)
     sqe->personality = (uint16_t)with->personality;
+  op->bundle = group_bundles(op->def, sqe->ioprio);
 }
 
 /* op.with{...}.name: the function of that name, with the options */
@@ -286,7 +291,7 @@ static int l_collector_add(lua_State *L) {
   c->chain->op[c->chain->n++] = op;
   memset(sqe, 0, sizeof *sqe);
   op_prep(op, sqe->sqe, &a);
-  with_apply(sqe->sqe, &c->with);
+  with_apply(op, sqe->sqe, &c->with);
   c->with = (With){0, 0, 0};
   return 0;
 }

@@ -1,170 +1,13 @@
 /* SPDX-License-Identifier: MIT
 **
-** cqe.c - reaping: completions are copied off the kernel's queue at once.
+** cqe.c - completions of the raw layer, for Lua.
 **
-** What belongs to a waiting task goes into its operation, and the task on
-** the ready queue; what the raw layer prepared goes to the ring's own queue,
-** until a script asks for it.  The kernel's queue is advanced once a batch.
-** A completion whose slot has another generation is counted and ignored.
+** reap.c has put them on the ring's own queue.  One is taken off it when the
+** object for it, with the values that the kernel wrote, is complete: want of
+** memory loses none.
 */
-
-#include <stdlib.h>
 
 #include "uring.h"
-
-/* Room for one more completion of the raw layer; false without memory. */
-static bool reserve(Ring *r) {
-  unsigned size;
-  RawCqe *raw;
-  if (r->raw_count < r->raw_size)
-    return true;
-  size = r->raw_size ? 2 * r->raw_size : 64;
-  raw = malloc(size * sizeof *raw);
-  if (raw == NULL)
-    return false;
-  for (unsigned i = 0; i < r->raw_count; i++)
-    raw[i] = r->raw[(r->raw_head + i) % r->raw_size];
-  free(r->raw);
-  r->raw = raw;
-  r->raw_head = 0;
-  r->raw_size = size;
-  return true;
-}
-
-/* Has the completion 16 bytes more? */
-static bool is_wide(const Ring *r, const struct io_uring_cqe *cqe) {
-  return (r->uring.flags & IORING_SETUP_CQE32) ||
-         ((r->uring.flags & U_SETUP_CQE_MIXED) && (cqe->flags & U_CQE_F_32));
-}
-
-/* A completion of the raw layer; room was reserved. */
-static RawCqe *keep(Ring *r, const struct io_uring_cqe *cqe) {
-  RawCqe *c = &r->raw[(r->raw_head + r->raw_count++) % r->raw_size];
-  c->op = NULL;
-  c->data = message_data(cqe->user_data);
-  c->message = (cqe->user_data & 0xff) == TAG_MESSAGE;
-  c->res = cqe->res;
-  c->flags = cqe->flags;
-  c->wide = is_wide(r, cqe);
-  if (c->wide)
-    memcpy(c->extra, cqe + 1, sizeof c->extra);
-  c->at = 0;
-  return c;
-}
-
-/* A provided buffer is ours: note which part of it. */
-static void take_buffer(Op *op, const struct io_uring_cqe *cqe) {
-  if (op->group)
-    op->at = group_taken(op->group, cqe->flags >> IORING_CQE_BUFFER_SHIFT,
-                         cqe->res > 0 ? (unsigned)cqe->res : 0,
-                         (cqe->flags & U_CQE_F_BUF_MORE) != 0);
-}
-
-/* A cancellation has ended: did it reach its operation, which is 'op'? */
-static void cancelled(Ring *r, Op *op, int res) {
-  if (res < 0 && op != NULL && (op->state & OP_KERNEL) &&
-      (op->state & OP_CANCEL) && link_alone(&op->cancels))
-    ring_cancel_again(r, op);
-}
-
-/* Forget the value of set_data [-0, +0]. */
-static void clear_data(lua_State *L, Ring *r, Op *op) {
-  if (!op->named)
-    return;
-  ring_push(L, r);
-  lua_getiuservalue(L, -1, RING_DATA);
-  lua_pushnil(L);
-  lua_rawseti(L, -2, op->slot.index + 1);
-  lua_pop(L, 2);
-  op->named = false;
-}
-
-/* A completion was passed on, or skipped.  The last one ends the operation. */
-static void release(lua_State *L, Ring *r, Op *op) {
-  op->state |= OP_TAKEN;
-  if (op->queued == 0 && !(op->state & OP_KERNEL)) {
-    clear_data(L, r, op);
-    op_drop(L, op, OP_RAW);
-  }
-}
-
-/*
-** Is it the success of an operation whose script does not want that?  What
-** comes in a provided buffer, or as one of several, is always wanted.
-*/
-static bool is_skipped(const Op *op, const struct io_uring_cqe *cqe) {
-  return (op->state & (OP_SKIP | OP_DONE)) == OP_SKIP && cqe->res >= 0 &&
-         !(cqe->flags & (IORING_CQE_F_MORE | IORING_CQE_F_BUFFER));
-}
-
-static void take(lua_State *L, Ring *r, const struct io_uring_cqe *cqe) {
-  uint64_t tag = cqe->user_data;
-  Op *op;
-  if ((tag & 0xff) == TAG_MESSAGE || (tag & 0xff) == TAG_SKIP) {
-    keep(r, cqe);
-    return;
-  }
-  op = slab_find(&r->ops, (uint32_t)(tag >> 8) & SLAB_MAXSLOTS,
-                 (uint32_t)(tag >> 32));
-  if ((tag & 0xff) == TAG_CANCEL) {
-    cancelled(r, op, cqe->res);
-    return;
-  }
-  if ((tag & 0xff) != TAG_OP || op == NULL || !(op->state & OP_KERNEL)) {
-    r->stats.stale++;
-    return;
-  }
-  r->stats.completed++;
-  if (cqe->flags & IORING_CQE_F_BUFFER)
-    take_buffer(op, cqe);
-  if (is_skipped(op, cqe)) {
-    op_complete(L, op, cqe->res, cqe->flags);
-    release(L, r, op);
-    return;
-  }
-  if (op->state & OP_RAW) {
-    RawCqe *c = keep(r, cqe);
-    c->op = op;
-    c->at = op->at;
-    op->queued++;
-  }
-  op_complete(L, op, cqe->res, cqe->flags);
-}
-
-/*
-** Take everything off the completion queue; the number of entries.  Not with
-** liburing's loop: that of 2.3 does not know mixed sizes, where one of 32
-** bytes has two places, and one place may be left empty before it.
-*/
-unsigned cqe_reap(lua_State *L, Ring *r) {
-  const struct io_uring_cq *cq = &r->uring.cq;
-  unsigned mask = *cq->kring_mask, head = *cq->khead, first = head, n = 0;
-  unsigned tail = io_uring_smp_load_acquire(cq->ktail);
-  bool mixed = (r->uring.flags & U_SETUP_CQE_MIXED) != 0;
-  int shift = (r->uring.flags & IORING_SETUP_CQE32) != 0;
-  while (head != tail && reserve(r)) {
-    const struct io_uring_cqe *cqe = &cq->cqes[(head & mask) << shift];
-    head++;
-    if (mixed && (cqe->flags & U_CQE_F_SKIP))
-      continue;
-    if (mixed && (cqe->flags & U_CQE_F_32))
-      head++;
-    take(L, r, cqe);
-    n++;
-  }
-  io_uring_cq_advance(&r->uring, head - first);
-  return n;
-}
-
-/* Close what a completion owns that no script has seen. */
-void cqe_dispose(RawCqe *c) {
-  if (c->op == NULL)
-    return;
-  result_dispose(c->op, c->res, 0);
-  c->op->state |= OP_TAKEN;
-}
-
-/* ---- the raw layer ------------------------------------------------------ */
 
 typedef struct Cqe {
   int32_t res;
@@ -173,6 +16,7 @@ typedef struct Cqe {
   bool message, wide;
   uint64_t extra[2];
   uint32_t at;         /* where its bytes begin in a provided buffer */
+  int32_t len;         /* how many are there */
 } Cqe;
 
 enum { CQE_DATA = 1, CQE_VALUE = 2 };  /* user values */
@@ -198,29 +42,54 @@ static void push_data(lua_State *L, Ring *r, const RawCqe *c) {
   lua_pop(L, 1);
 }
 
-/* Take the first completion off the ring's queue. */
-static RawCqe pop(Ring *r) {
-  RawCqe c = r->raw[r->raw_head];
-  r->raw_head = (r->raw_head + 1) % r->raw_size;
-  r->raw_count--;
-  return c;
+/* The i-th completion of the ring's queue. */
+static RawCqe *queued(const Ring *r, unsigned i) {
+  return &r->raw[(r->raw_head + i) % r->raw_size];
 }
 
 /*
-** Push the first completion as an object, or nil when there is none, which
-** happens when a finaliser took it [-0, +1, e].
+** Take the first completion off the ring's queue; the value that was made
+** for it is at 'value'.  Its operation is released with the last of them.
+** No error.
 */
-int cqe_push(lua_State *L, Ring *r) {
+static void take_first(lua_State *L, Ring *r, int value) {
+  RawCqe c = *queued(r, 0);
+  int kind;
+  r->raw_head = (r->raw_head + 1) % r->raw_size;
+  r->raw_count--;
+  r->raw_taken++;
+  if (c.op == NULL)
+    return;
+  cqe_reserve(&c, false);
+  c.op->state |= OP_TAKEN;
+  c.op->queued--;
+  kind = c.op->kind;
+  cqe_release(L, r, c.op);
+  result_own(L, r->state, kind, value);
+}
+
+/*
+** Has nothing been taken off the queue since, and is the ring still open?
+** Making an object may run a finaliser that does such things.
+*/
+static bool untouched(const Ring *r, uint64_t taken) {
+  return r->open && r->raw_taken == taken;
+}
+
+/*
+** Push an object for the i-th completion, which stays in the queue; nothing
+** for one that is not there any more [-0, +0..1, e].
+*/
+static bool push_object(lua_State *L, Ring *r, unsigned i) {
+  uint64_t taken = r->raw_taken;
   Cqe *cqe = lua_newuserdatauv(L, sizeof *cqe, 2);
   RawCqe c;
-  uint32_t generation;
   luaL_setmetatable(L, CQE_TYPE);
-  if (r->raw_count == 0) {
-    lua_pushnil(L);
-    return 1;
+  if (!untouched(r, taken) || i >= r->raw_count) {
+    lua_pop(L, 1);
+    return false;
   }
-  c = pop(r);
-  generation = c.op ? c.op->slot.generation : 0;
+  c = *queued(r, i);
   cqe->res = c.res;
   cqe->flags = c.flags;
   cqe->user_data = c.op ? c.op->data64 : (uint64_t)c.data;
@@ -229,15 +98,62 @@ int cqe_push(lua_State *L, Ring *r) {
   if (c.wide)
     memcpy(cqe->extra, c.extra, sizeof cqe->extra);
   cqe->at = c.at;
+  cqe->len = c.len;
   push_data(L, r, &c);
   lua_setiuservalue(L, -2, CQE_DATA);
-  if (c.op == NULL)
-    return 1;
-  result_value(L, c.op, c.res);
-  lua_setiuservalue(L, -2, CQE_VALUE);
-  if (r->open && c.op->slot.generation == generation) {
-    c.op->queued--;
-    release(L, r, c.op);
+  if (c.op != NULL) {
+    result_value(L, c.op, c.len, c.flags, c.at);
+    lua_setiuservalue(L, -2, CQE_VALUE);
+  }
+  return true;
+}
+
+/* Take the first completion, whose object is on the top; no error. */
+static void take_object(lua_State *L, Ring *r) {
+  lua_getiuservalue(L, -1, CQE_VALUE);
+  take_first(L, r, lua_gettop(L));
+  lua_pop(L, 1);
+}
+
+/*
+** Push the first completion as an object, or nil when there is none, which
+** happens when a finaliser took it [-0, +1, e].
+*/
+int cqe_push(lua_State *L, Ring *r) {
+  int base = lua_gettop(L);
+  while (r->open && r->raw_count > 0) {
+    uint64_t taken = r->raw_taken;
+    if (push_object(L, r, 0) && untouched(r, taken)) {
+      take_object(L, r);
+      return 1;
+    }
+    lua_settop(L, base);
+  }
+  lua_pushnil(L);
+  return 1;
+}
+
+/*
+** Push a list of the first 'n' completions, or fewer when a finaliser took
+** some.  They are taken when all objects are made [-0, +1, e].
+*/
+int cqe_push_list(lua_State *L, Ring *r, unsigned n) {
+  int list = lua_gettop(L) + 1;
+  uint64_t taken;
+  unsigned i;
+  do {
+    ring_usable(L, r);
+    lua_settop(L, list - 1);
+    n = n < r->raw_count ? n : r->raw_count;
+    taken = r->raw_taken;
+    lua_createtable(L, (int)n, 0);
+    for (i = 0; i < n && push_object(L, r, i); i++)
+      lua_rawseti(L, list, i + 1);
+  } while (i < n || !untouched(r, taken));
+  for (i = 0; i < n; i++) {
+    lua_rawgeti(L, list, i + 1);
+    take_object(L, r);
+    lua_pop(L, 1);
   }
   return 1;
 }
@@ -245,20 +161,23 @@ int cqe_push(lua_State *L, Ring *r) {
 /* The iterator of ring:cqes(). */
 static int next_cqe(lua_State *L) {
   Ring *r = ring_check(L, 1);
-  RawCqe c;
-  if (r->raw_count == 0)
-    return 0;
-  c = pop(r);
-  push_data(L, r, &c);
-  lua_pushinteger(L, c.res);
-  lua_pushinteger(L, c.flags);
-  if (c.op == NULL)
-    return 3;
-  result_value(L, c.op, c.res);
-  if (r->open) {
-    c.op->queued--;
-    release(L, r, c.op);
-  }
+  uint64_t taken;
+  do {
+    RawCqe c;
+    lua_settop(L, 2);
+    if (!r->open || r->raw_count == 0)
+      return 0;
+    taken = r->raw_taken;
+    c = *queued(r, 0);
+    push_data(L, r, &c);
+    lua_pushinteger(L, c.res);
+    lua_pushinteger(L, c.flags);
+    if (c.op != NULL)
+      result_value(L, c.op, c.len, c.flags, c.at);
+    else
+      lua_pushnil(L);
+  } while (!untouched(r, taken));
+  take_first(L, r, 6);
   return 4;
 }
 
@@ -325,7 +244,7 @@ bool cqe_range(lua_State *L, int arg, unsigned *id, unsigned *at,
                 "completion without a buffer");
   *id = c->flags >> IORING_CQE_BUFFER_SHIFT;
   *at = c->at;
-  *len = c->res > 0 ? (unsigned)c->res : 0;
+  *len = c->len > 0 ? (unsigned)c->len : 0;
   return true;
 }
 

@@ -351,7 +351,7 @@ static int await_closed(lua_State *L, State *S, Fd *f) {
       link_append(&f->closers, &t->link);
       return sched_park(L, t, WAIT_CLOSE, FOREVER, closek);
     }
-    sched_settle(L, S, f);
+    place_settle(L, S, f);
   }
   return close_result(L, f);
 }

@@ -79,10 +79,27 @@ Group *group_new(unsigned entries, unsigned size, unsigned per) {
   return g;
 }
 
-/* Tell the kernel; 0 or a negative errno.  The ring refers to it then. */
+/* Does the kernel have operations that take from a former group 'id'? */
+static bool is_awaited(const Ring *r, unsigned id) {
+  for (uint32_t i = 0; i < slab_size(&r->ops); i++) {
+    const Op *op = slab_at(&r->ops, i);
+    if (op->slot.used && (op->state & OP_KERNEL) && op->group != NULL &&
+        op->group->id == id)
+      return true;
+  }
+  return false;
+}
+
+/*
+** Tell the kernel; 0 or a negative errno.  The ring refers to it then.  EBUSY
+** while there are operations of a former group of that number: they would
+** take from this one, and nobody would know whose buffer 0 they have.
+*/
 int group_register(Ring *r, Group *g, unsigned id, unsigned flags) {
   struct compat_buf_reg reg;
   int rc;
+  if (group_find(r, id) == NULL && is_awaited(r, id))
+    return -EBUSY;
   memset(&reg, 0, sizeof reg);
   reg.ring_addr = (uint64_t)(uintptr_t)g->br;
   reg.ring_entries = g->entries;
@@ -176,6 +193,17 @@ static unsigned part(const Group *g, unsigned id, unsigned at, unsigned left) {
   return left < room ? left : room;
 }
 
+/* Do these flags make it take several buffers for one completion? */
+bool group_bundles(const OpDef *def, unsigned ioprio) {
+  return (def->opcode == IORING_OP_RECV || def->opcode == IORING_OP_SEND) &&
+         (ioprio & U_RECVSEND_BUNDLE) != 0;
+}
+
+/* What a single completion may have of the buffer that it names. */
+unsigned group_room(const Group *g, unsigned id) {
+  return id < g->count ? g->pieces[id].size - g->pieces[id].used : 0;
+}
+
 /*
 ** A completion has named buffer 'id' and has 'len' bytes, perhaps in those
 ** that follow it, too (a bundle).  Returns where in the first they begin.
@@ -240,6 +268,22 @@ void group_each(Group *g, unsigned id, unsigned at, unsigned len,
 
 void group_return(Group *g, unsigned id, unsigned at, unsigned len) {
   group_each(g, id, at, len, NULL, NULL);
+}
+
+static void reserve(Group *g, unsigned id, const char *data, unsigned n,
+                    void *arg) {
+  (void)data;
+  (void)n;
+  if (*(bool *)arg)
+    g->pieces[id].lent++;
+  else
+    g->pieces[id].lent--;
+}
+
+/* No script may have the shares of a completion, or it may from now on. */
+void group_reserve(Group *g, unsigned id, unsigned at, unsigned len,
+                   bool reserved) {
+  group_each(g, id, at, len, reserve, &reserved);
 }
 
 /* ---- the pool ----------------------------------------------------------- */

@@ -39,6 +39,8 @@ struct Ring {
   Pool pool;
   RawCqe *raw;         /* circular queue of the raw layer */
   unsigned raw_head, raw_count, raw_size;
+  uint64_t raw_taken;  /* how many were ever taken off it */
+  bool stalled;        /* the last reaping found no memory for something */
   struct io_uring_probe *probe;
   Link directs;        /* Fds of its table of descriptors */
   Block **fixed;       /* registered buffers; NULL for a hole */
@@ -163,9 +165,15 @@ void sched_start(Task *t);
 void sched_again(lua_State *L, Task *t);
 void sched_interrupt(Task *t);
 int sched_await(lua_State *L, State *S, Op *op);
-void sched_in_place(lua_State *L, State *S, Ring *r);
-void sched_settle(lua_State *L, State *S, Fd *f);
 int sched_turn(lua_State *L, Ring *r, int64_t timeout);
+
+/* ---- place.c ---------------------------------------------------------- */
+
+int place_check(lua_State *L, const Ring *r);
+int place_wait(lua_State *L, Ring *r, unsigned want, int64_t timeout);
+int place_await(lua_State *L, State *S, Op *op);
+void place_step(lua_State *L, State *S, Ring *r, int64_t timeout);
+void place_settle(lua_State *L, State *S, Fd *f);
 
 /* ---- task.c ----------------------------------------------------------- */
 

@@ -238,12 +238,21 @@ static bool own_control(Message *m, const Args *a) {
   if (a->controlsize == 0)
     return true;
   m->hdr.msg_control = calloc(1, a->controlsize);
-  m->hdr.msg_controllen = m->room = a->controlsize;
+  m->room = a->controlsize;
   if (m->hdr.msg_control == NULL)
     return false;
   if (a->control)
     memcpy(m->hdr.msg_control, a->control, a->controlsize);
   return true;
+}
+
+/*
+** Room for control messages.  Of a multishot only when it is known whose
+** buffers it takes: else nobody would find the descriptors that come in them.
+*/
+void msg_room(Op *op) {
+  Message *m = op->message;
+  m->hdr.msg_controllen = m->many && op->group == NULL ? 0 : m->room;
 }
 
 /* Build the msghdr in the operation's memory; false without. */
@@ -274,6 +283,8 @@ bool msg_own(lua_State *L, Op *op, Args *a) {
   }
   if (!own_control(m, a))
     return false;
+  m->many = a->many;
+  msg_room(op);
   hold_rights(L, op, m, a);
   return true;
 }

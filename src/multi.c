@@ -37,20 +37,22 @@ void multi_wake_all(Multi *m) {
 
 /* ---- the queue ---------------------------------------------------------- */
 
-static bool push(Multi *m, int res, unsigned flags, unsigned at) {
-  if (m->count == m->size) {
-    unsigned size = m->size ? 2 * m->size : 8;
-    Item *items = malloc(size * sizeof *items);
-    if (items == NULL)
-      return false;
-    for (unsigned i = 0; i < m->count; i++)
-      items[i] = m->items[(m->head + i) % m->size];
-    free(m->items);
-    m->items = items;
-    m->head = 0;
-    m->size = size;
-  }
-  m->items[(m->head + m->count++) % m->size] = (Item){res, flags, at};
+/* Room for one more; false without memory. */
+bool multi_reserve(Multi *m) {
+  unsigned size;
+  Item *items;
+  if (m->count < m->size || m->closed)
+    return true;
+  size = m->size ? 2 * m->size : 8;
+  items = malloc(size * sizeof *items);
+  if (items == NULL)
+    return false;
+  for (unsigned i = 0; i < m->count; i++)
+    items[i] = m->items[(m->head + i) % m->size];
+  free(m->items);
+  m->items = items;
+  m->head = 0;
+  m->size = size;
   return true;
 }
 
@@ -203,9 +205,7 @@ static void decide(Multi *m, int res, bool end) {
   const Op *op = m->op;
   int code = res < 0 ? err_normal(-res) : 0;
   bool counted = op->kind == RES_TIMEOUT && m->sqe.off > 0;
-  if (m->error != 0)
-    multi_end(m, m->error);
-  else if (op->use[0].fd && op->use[0].fd->state != FD_OPEN)
+  if (op->use[0].fd && op->use[0].fd->state != FD_OPEN)
     multi_end(m, ECANCELED);
   else if (end || (counted && m->left == 0))
     multi_end(m, 0);
@@ -226,17 +226,19 @@ static void decide(Multi *m, int res, bool end) {
     multi_end(m, code);
 }
 
-/* Keep a result; without memory for that it is given up. */
+/*
+** Keep a result.  Room for it was reserved, but when the ring is being closed
+** there may be none.
+*/
 static void keep(Multi *m, int res, unsigned flags) {
   Op *op = m->op;
   if (res == 0)        /* an empty datagram's buffer */
     result_return(op, op->at, res, flags);
-  if (!push(m, res, flags, op->at)) {
+  if (m->count == m->size) {
     result_dispose(op, res, flags);
-    m->error = ENOMEM;
-    op_cancel(op);
     return;
   }
+  m->items[(m->head + m->count++) % m->size] = (Item){res, flags, op->at};
   m->rest = 0;
   if (m->left > 0)
     m->left--;

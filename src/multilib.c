@@ -60,7 +60,7 @@ static int await_end(lua_State *L, State *S, Multi *m) {
       link_append(&m->waiters, &t->link);
       return sched_park(L, t, WAIT_END, FOREVER, endk);
     }
-    sched_in_place(L, S, m->op->ring);
+    place_step(L, S, m->op->ring, FOREVER);
   }
   lua_pushboolean(L, 1);
   return 1;
@@ -104,7 +104,7 @@ static int deliver(lua_State *L, State *S, Multi *m) {
   if (!has_current(m))
     multi_pop(m);
   n = result_push(L, S, op);
-  if (m->op == op)     /* a finaliser may have closed it */
+  if (m->op == op && n > 0)  /* a finaliser may have closed it */
     op->state |= OP_TAKEN;
   multi_resume(m);
   return n;
@@ -130,8 +130,13 @@ static int next(lua_State *L, State *S, Multi *m) {
       lua_pushnil(L);
       return 1;
     }
-    if (m->count > 0 || has_current(m))
-      return deliver(L, S, m);
+    if (m->count > 0 || has_current(m)) {
+      int n = deliver(L, S, m);
+      if (n > 0)
+        return n;
+      lua_settop(L, 1);
+      continue;
+    }
     if (m->state == MULTI_ENDED)
       return ending(L, m);
     t = sched_yielder(L, S);
@@ -140,7 +145,7 @@ static int next(lua_State *L, State *S, Multi *m) {
       link_append(&m->waiters, &t->link);
       return sched_park(L, t, WAIT_MULTI, FOREVER, nextk);
     }
-    sched_in_place(L, S, m->op->ring);
+    place_step(L, S, m->op->ring, FOREVER);
   }
 }
 
@@ -224,6 +229,9 @@ int multi_start(lua_State *L, State *S, const OpDef *def, const With *with) {
   op_reserve(L, r);
   args_settle(L, &a);
   ring_usable(L, r);
+  if (def->result == RES_MESSAGE && a.group && a.group->incremental)
+    return luaL_error(L, "%s: buffers that are filled in pieces: the last "
+                      "piece may be too short for a message", def->name);
   if (!op_known(r, def))
     return op_unsupported(L, def);
   if (a.own[0] && a.own[0]->state != FD_OPEN)
@@ -236,7 +244,7 @@ int multi_start(lua_State *L, State *S, const OpDef *def, const With *with) {
   m->refs++;
   m->left = def->result == RES_TIMEOUT ? a.count : 0;
   op_prep(op, &m->sqe, &a);
-  with_apply(&m->sqe, with);
+  with_apply(op, &m->sqe, with);
   m->sqe.off = def->result == RES_TIMEOUT ? m->left : m->sqe.off;
   multi_arm(m);
   return four_values(L);

@@ -162,7 +162,7 @@ static int l_nursery_join(lua_State *L) {
     if (S->task != NULL || r->busy)
       return luaL_error(L, "cannot wait here: Lua cannot yield across the C "
                            "function that called this one");
-    sched_in_place(L, S, r);
+    place_step(L, S, r, FOREVER);
   }
   return 0;
 }

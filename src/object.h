@@ -67,7 +67,7 @@ typedef struct Piece {
   uint32_t size;       /* that the kernel was given */
   uint32_t used;       /* of these, filled or taken by the kernel */
   uint32_t shares;     /* completions that have some of it */
-  uint32_t lent;       /* of these, buffer objects */
+  uint32_t lent;       /* of these, buffer objects, or not taken yet */
   uint16_t next;       /* the one that was put into the ring after it */
   uint8_t state;
 } Piece;
@@ -104,8 +104,12 @@ Group *group_pool(Ring *r);
 bool group_grow(Group *g);
 char *group_data(const Group *g, unsigned id);
 void group_add(Group *g, unsigned id, unsigned len);
+bool group_bundles(const OpDef *def, unsigned ioprio);
+unsigned group_room(const Group *g, unsigned id);
 unsigned group_taken(Group *g, unsigned id, unsigned len, bool more);
 void group_return(Group *g, unsigned id, unsigned at, unsigned len);
+void group_reserve(Group *g, unsigned id, unsigned at, unsigned len,
+                   bool reserved);
 void group_unshare(Group *g, unsigned id);
 void group_each(Group *g, unsigned id, unsigned at, unsigned len,
                 void (*visit)(Group *, unsigned, const char *, unsigned,
@@ -115,8 +119,12 @@ Group *bufring_test(lua_State *L, int arg);
 Group *bufring_arg(lua_State *L, int arg, const Ring *r);
 void bufring_string(lua_State *L, Group *g, unsigned id, unsigned at,
                     unsigned len);
-int bufring_borrow(lua_State *L, Group *g, unsigned id, unsigned at,
-                   unsigned len);
+void bufring_check(lua_State *L, const Group *g, unsigned ioprio,
+                   unsigned flags);
+int bufring_reserve(lua_State *L, Group *g, unsigned id, unsigned at,
+                    unsigned len);
+void bufring_lend(lua_State *L, Group *g, unsigned id, unsigned at,
+                  unsigned len, int n);
 void bufring_release(Block *b);
 void bufring_open(lua_State *L, State *S);
 

@@ -203,7 +203,7 @@ void op_unload(lua_State *L, Op *op) {
   op->statx = NULL;
   op->out = NULL;
   op->place = 0;
-  op->fixed = false;
+  op->fixed = op->bundle = false;
   op->fd = -1;
   op->def = NULL;
   op->kind = RES_COUNT;
@@ -217,7 +217,9 @@ void op_prep(Op *op, struct io_uring_sqe *sqe, const Args *a) {
   if (a->group || a->takes) {
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = (uint16_t)(a->group ? a->group->id : a->index);
+    op->from = sqe->buf_group;
   }
+  op->bundle = group_bundles(op->def, sqe->ioprio);
   op->fixed = (sqe->flags & IOSQE_FIXED_FILE) != 0;
   if (op->want > 0 && op->def->opcode == IORING_OP_RECV && a->own[0] &&
       a->own[0]->dry && a->flags == 0 && a->group)
@@ -433,8 +435,10 @@ int op_result(lua_State *L, State *S, Op *op) {
   if (op->state & OP_NUMBER) {
     lua_pushinteger(L, op->res);
     lua_pushinteger(L, op->flags);
+    result_value(L, op, op->res, op->flags, op->at);
     op->state |= OP_TAKEN;
-    return 2;
+    result_own(L, S, op->kind, lua_gettop(L));
+    return 3;
   }
   if (op->kind == RES_CHAIN)
     return chain_push(L, S, op);

@@ -177,6 +177,7 @@ struct Op {
   bool anchored;       /* there is a value at 'anchor' */
   bool fixed;          /* works on a slot of the ring's table */
   bool named;          /* set_data has kept a value for it */
+  bool bundle;         /* takes several provided buffers at once */
   uint8_t tries;       /* cancellations that did not stop it */
   uint16_t used;       /* bytes taken from mem */
   uint32_t place;      /* for a new descriptor, Args.slot */
@@ -188,6 +189,7 @@ struct Op {
   const Addr *addr;    /* likewise, or the peer of an accept */
   struct statx *statx;
   Group *group;        /* whose buffers it takes; it has a reference */
+  uint16_t from;       /* the number of that group, known or not */
   unsigned want;       /* bytes to be returned as a string */
   Multi *multi;        /* its completions go there */
   Message *message;    /* what its msghdr is part of */
@@ -240,7 +242,8 @@ void result_dispose(const Op *op, int res, unsigned flags);
 void result_replaced(Op *op, unsigned slot, unsigned n);
 void result_return(const Op *op, unsigned at, int res, unsigned flags);
 int result_push(lua_State *L, State *S, Op *op);
-void result_value(lua_State *L, Op *op, int res);
+void result_value(lua_State *L, Op *op, int res, unsigned flags, unsigned at);
+void result_own(lua_State *L, State *S, int kind, int value);
 
 /* ---- msg.c, recvmsg.c ------------------------------------------------- */
 
@@ -250,6 +253,7 @@ struct Message {
   struct iovec one;    /* when the data is in one piece */
   Addr peer;           /* room for a name */
   size_t room;         /* bytes for control messages */
+  bool many;           /* the whole of it goes into a provided buffer */
   unsigned nuses;
   FdUse uses[];        /* descriptors to be sent */
 };
@@ -259,10 +263,13 @@ void msg_read_room(lua_State *L, int arg, bool many, Args *a);
 bool msg_own(lua_State *L, Op *op, Args *a);
 void msg_unuse(Op *op);
 void msg_free(Op *op);
+void msg_room(Op *op);
 size_t msg_length(const Op *op, int res, unsigned flags);
 void msg_dispose(const Op *op, int res, unsigned flags);
-int msg_push(lua_State *L, State *S, Op *op);
-void msg_value(lua_State *L, const Op *op, int res);
+int msg_push(lua_State *L, Op *op);
+void msg_value(lua_State *L, const Op *op, int res, unsigned flags,
+               unsigned at);
+void msg_adopt(lua_State *L, State *S, int index);
 
 /* ---- chain.c ---------------------------------------------------------- */
 
@@ -272,7 +279,7 @@ typedef struct ChainSqe {
 } ChainSqe;
 
 void with_check(lua_State *L, int arg, const With *with, Args *a);
-void with_apply(struct io_uring_sqe *sqe, const With *with);
+void with_apply(Op *op, struct io_uring_sqe *sqe, const With *with);
 void chain_done(lua_State *L, Op *member);
 void chain_cancel(const Chain *c);
 void chain_free(lua_State *L, Op *master);
@@ -314,6 +321,7 @@ struct Multi {
 };
 
 void multi_unref(Multi *m);
+bool multi_reserve(Multi *m);
 void multi_pop(Multi *m);
 void multi_arm(Multi *m);
 void multi_end(Multi *m, int error);
@@ -327,7 +335,7 @@ void multi_detach(Op *op, bool dispose);
 int multi_start(lua_State *L, State *S, const OpDef *def, const With *with);
 void multi_open(lua_State *L, State *S);
 
-/* ---- cqe.c ------------------------------------------------------------ */
+/* ---- reap.c, cqe.c ---------------------------------------------------- */
 
 /*
 ** user_data of everything we submit: generation (32) | slot (24) | kind (8).
@@ -361,12 +369,16 @@ typedef struct RawCqe {
   bool wide;           /* it is one */
   int32_t res;
   uint32_t flags;
-  uint32_t at;         /* where its bytes begin in a provided buffer */
+  uint32_t at;         /* where its bytes begin in a provided buffer ... */
+  int32_t len;         /* ... and how many are there; else as res */
 } RawCqe;
 
 unsigned cqe_reap(lua_State *L, Ring *r);
 void cqe_dispose(RawCqe *c);
+void cqe_reserve(const RawCqe *c, bool reserved);
+void cqe_release(lua_State *L, Ring *r, Op *op);
 int cqe_push(lua_State *L, Ring *r);
+int cqe_push_list(lua_State *L, Ring *r, unsigned n);
 int l_cqe_each(lua_State *L);
 bool cqe_range(lua_State *L, int arg, unsigned *id, unsigned *at,
                unsigned *len);

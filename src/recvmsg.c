@@ -9,8 +9,9 @@
 **               {type = "timestamping", software =, hardware =},
 **               {level =, type = integer, data = string}}}
 **
-** Descriptors that came are Fd objects; if nobody takes the result they are
-** closed.  The raw layer gets their numbers.
+** Descriptors that came are Fd objects, which the collector closes at last;
+** if nobody takes the result they are closed, too.  In the raw layer the
+** table is the value of the completion, and has the data as a field.
 */
 
 #include <sys/time.h>
@@ -21,58 +22,80 @@
 
 /* Where the parts of a received message are. */
 typedef struct Got {
-  const void *name, *control;
-  size_t namelen, controllen, len;
+  struct sockaddr_storage name;
+  socklen_t namelen;
   unsigned flags;
+  const void *control;
+  size_t controllen, len;
   const char *data;    /* NULL when it is in the script's own buffers */
 } Got;
 
+/* What a completion tells of the message. */
+typedef struct Shot {
+  int res;
+  unsigned flags, at;
+} Shot;
+
+static const char *provided(const Op *op, const Shot *s) {
+  return group_data(op->group, s->flags >> IORING_CQE_BUFFER_SHIFT) + s->at;
+}
+
+static void set_name(Got *g, const void *name, size_t len) {
+  g->namelen = (socklen_t)(len < sizeof g->name ? len : sizeof g->name);
+  memcpy(&g->name, name, g->namelen);
+}
+
 /* Of a multishot: all of it is in one provided buffer. */
-static bool parse_buffer(const Op *op, int res, unsigned flags, Got *g) {
+static bool parse_buffer(const Op *op, const Shot *s, Got *g) {
   const Message *m = op->message;
   struct io_uring_recvmsg_out out;
-  size_t name = m->hdr.msg_namelen, control = m->room;
+  size_t name = m->hdr.msg_namelen, control = m->hdr.msg_controllen;
   size_t head = sizeof out + name + control;
   const char *p;
-  if (!(flags & IORING_CQE_F_BUFFER) || res < 0 || (size_t)res < head)
+  if (op->group == NULL || (size_t)s->res < head)
     return false;
-  p = group_data(op->group, flags >> IORING_CQE_BUFFER_SHIFT) + op->at;
+  p = provided(op, s);
   memcpy(&out, p, sizeof out);
-  g->name = p + sizeof out;
-  g->namelen = out.namelen < name ? out.namelen : name;
+  set_name(g, p + sizeof out, out.namelen < name ? out.namelen : name);
   g->control = p + sizeof out + name;
   g->controllen = out.controllen < control ? out.controllen : control;
   g->flags = out.flags;
   g->data = p + head;
-  g->len = (size_t)res - head;
+  g->len = (size_t)s->res - head;
   return true;
 }
 
 /* False when there is nothing to be found. */
-static bool parse(const Op *op, int res, unsigned flags, Got *g) {
+static bool parse(const Op *op, const Shot *s, Got *g) {
   const Message *m = op->message;
+  bool given = (s->flags & IORING_CQE_F_BUFFER) != 0;
   memset(g, 0, sizeof *g);
-  if (res < 0)
+  if (s->res < 0 || m == NULL || (m->many && !given))
     return false;
-  if (op->group)
-    return parse_buffer(op, res, flags, g);
-  g->name = &m->peer.sa;
-  g->namelen = m->hdr.msg_name ? m->hdr.msg_namelen : 0;
-  if (g->namelen > sizeof m->peer.sa)
-    g->namelen = sizeof m->peer.sa;
+  if (m->many)
+    return parse_buffer(op, s, g);
+  if (m->hdr.msg_name)
+    set_name(g, &m->peer.sa, m->hdr.msg_namelen);
   g->control = m->hdr.msg_control;
   g->controllen = m->hdr.msg_controllen < m->room ? m->hdr.msg_controllen
                                                   : m->room;
   g->flags = (unsigned)m->hdr.msg_flags;
-  g->data = op->pooled ? op->block->data : NULL;
-  g->len = (size_t)res;
+  g->len = (size_t)s->res;
+  if (given)
+    g->data = op->group ? provided(op, s) : NULL;
+  else if (op->pooled) {
+    g->data = op->block->data;
+    if (g->len > op->want)  /* it was longer, says MSG_TRUNC */
+      g->len = op->want;
+  }
   return true;
 }
 
 /* How much data came. */
 size_t msg_length(const Op *op, int res, unsigned flags) {
+  Shot s = {res, flags, op->at};
   Got g;
-  return parse(op, res, flags, &g) ? g.len : 0;
+  return parse(op, &s, &g) ? g.len : 0;
 }
 
 /* A control message. */
@@ -106,10 +129,11 @@ static bool is_rights(const Control *c) {
 
 /* Close the descriptors that came and nobody took. */
 void msg_dispose(const Op *op, int res, unsigned flags) {
+  Shot s = {res, flags, op->at};
   Got g;
   Control c;
   size_t at = 0;
-  if (!parse(op, res, flags, &g))
+  if (!parse(op, &s, &g))
     return;
   while (next_control(&g, &at, &c))
     for (size_t i = 0; is_rights(&c) && i < c.len / sizeof(int); i++) {
@@ -175,24 +199,19 @@ static void push_other(lua_State *L, const Control *c) {
 }
 
 /*
-** Fill the table on the top with descriptors: numbers, or (with 'S') objects
-** that do not own theirs yet.  Returns how many.
+** Fill the table on the top with objects for descriptors, which have their
+** numbers but do not own them yet.
 */
-static size_t push_rights(lua_State *L, State *S, const Control *c) {
+static void push_rights(lua_State *L, State *S, const Control *c) {
   size_t n = c->len / sizeof(int);
   set_type(L, "rights");
   lua_createtable(L, (int)n, 0);
   for (size_t i = 0; i < n; i++) {
-    int fd;
-    memcpy(&fd, c->data + i * sizeof fd, sizeof fd);
-    if (S)
-      fd_push(L, S, -1);
-    else
-      lua_pushinteger(L, fd);
+    Fd *f = fd_push(L, S, -1);
+    memcpy(&f->fd, c->data + i * sizeof f->fd, sizeof f->fd);
     lua_rawseti(L, -2, (lua_Integer)i + 1);
   }
   lua_setfield(L, -2, "fds");
-  return n;
 }
 
 /* Push the list of control messages [-0, +1, e]. */
@@ -211,32 +230,11 @@ static void push_control(lua_State *L, State *S, const Got *g) {
   }
 }
 
-/* Give the objects in the list of control messages on the top theirs. */
-static void own_rights(lua_State *L, State *S, const Got *g) {
-  Control c;
-  size_t at = 0;
-  for (lua_Integer n = 1; next_control(g, &at, &c); n++) {
-    if (!is_rights(&c))
-      continue;
-    lua_rawgeti(L, -1, n);
-    lua_pushliteral(L, "fds");
-    lua_rawget(L, -2);
-    for (size_t i = 0; i < c.len / sizeof(int); i++) {
-      int fd;
-      memcpy(&fd, c.data + i * sizeof fd, sizeof fd);
-      lua_rawgeti(L, -1, (lua_Integer)i + 1);
-      fd_own(L, S, fd_test(L, lua_gettop(L)), fd);
-      lua_pop(L, 1);
-    }
-    lua_pop(L, 2);
-  }
-}
-
 /* Push the table of what came beside the data [-0, +1, e]. */
 static void push_table(lua_State *L, State *S, const Got *g) {
-  lua_createtable(L, 0, 5);
+  lua_createtable(L, 0, 6);
   if (g->namelen > 0) {
-    addr_push(L, g->name, (socklen_t)g->namelen);
+    addr_push(L, (const struct sockaddr *)&g->name, g->namelen);
     lua_setfield(L, -2, "name");
   }
   set(L, "flags", g->flags);
@@ -245,72 +243,105 @@ static void push_table(lua_State *L, State *S, const Got *g) {
   lua_pushboolean(L, (g->flags & MSG_CTRUNC) != 0);
   lua_setfield(L, -2, "control_truncated");
   push_control(L, S, g);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -3, "control");
+  lua_setfield(L, -2, "control");
+}
+
+/* Push a field of the table on the top; its name is there already. */
+static int get(lua_State *L, const char *name) {
+  lua_pushstring(L, name);
+  return lua_rawget(L, -2);
 }
 
 /*
-** Push the data, or how much of it is in the script's buffers, and the table
-** of what came with it; the descriptors in it have owners then [-0, +2, e].
+** The result is taken: the objects in the table at 'index', if it is one, own
+** their descriptors from now on.  Nothing is left above it [-n, +0].
 */
-int msg_push(lua_State *L, State *S, Op *op) {
-  Got g;
-  luaL_checkstack(L, 12, NULL);
-  if (!parse(op, op->res, op->flags, &g)) {
-    lua_pushliteral(L, "");
-    lua_newtable(L);
-    return 2;
-  }
-  if (g.data)
-    lua_pushlstring(L, g.data, g.len < (size_t)op->res ? g.len
-                                                       : (size_t)op->res);
-  else
-    lua_pushinteger(L, op->res);
-  push_table(L, S, &g);
-  own_rights(L, S, &g);
-  op->state |= OP_TAKEN;
-  lua_pop(L, 1);
-  result_return(op, op->at, op->res, op->flags);
-  return 2;
+void msg_adopt(lua_State *L, State *S, int index) {
+  int list = index + 2;
+  lua_settop(L, index);
+  lua_pushvalue(L, index);
+  if (lua_istable(L, -1) && get(L, "control") == LUA_TTABLE)
+    for (lua_Integer i = 1; lua_rawgeti(L, list, i) == LUA_TTABLE; i++) {
+      if (get(L, "fds") == LUA_TTABLE)
+        for (lua_Integer k = 1; lua_rawgeti(L, list + 2, k) != LUA_TNIL; k++) {
+          Fd *f = fd_test(L, list + 3);
+          fd_own(L, S, f, f->fd);
+          lua_pop(L, 1);
+        }
+      lua_settop(L, list);
+    }
+  lua_settop(L, index);
 }
 
 /*
-** For the raw layer: push the table alone, with numbers for descriptors, and
-** with the data if that is not in the script's own buffers.
-** From a copy: making a table may run a finaliser that closes the ring.
+** Push the data, or nil where the script's buffers have it, and the table,
+** whose objects do not own their descriptors yet; false, and nothing is
+** pushed, when there is none.  From a copy, for making a table may run a
+** finaliser that frees the operation [-0, +2 or 0, e].
 */
-void msg_value(lua_State *L, const Op *op, int res) {
-  const Ring *r = op->ring;
+static bool push_parts(lua_State *L, const Op *op, const Shot *s) {
+  uint32_t generation = op->slot.generation;
+  State *S = op->ring->state;
+  int base = lua_gettop(L);
   Got g;
-  struct sockaddr_storage name;
   char *control;
-  if (op->group || !parse(op, res, 0, &g)) {
-    lua_pushnil(L);
-    return;
-  }
+  luaL_checkstack(L, 16, NULL);
+  if (!parse(op, s, &g))
+    return false;
   control = lua_newuserdatauv(L, g.controllen + 1, 0);
-  if (!r->open) {
-    lua_pushnil(L);
-    lua_replace(L, -2);
-    return;
+  if (op->slot.generation != generation) {
+    lua_settop(L, base);
+    return false;
   }
+  if (g.controllen > 0)
+    memcpy(control, g.control, g.controllen);
+  g.control = control;
   if (g.data)
     lua_pushlstring(L, g.data, g.len);
   else
     lua_pushnil(L);
-  if (!r->open) {
-    lua_remove(L, -2);
+  push_table(L, S, &g);
+  lua_remove(L, base + 1);
+  return true;
+}
+
+/*
+** Push the data, or how much of it is in the script's buffers, and the table
+** of what came with it; the descriptors in it have owners then.  Nothing when
+** the result is not there any more [-0, +2 or 0, e].
+*/
+int msg_push(lua_State *L, Op *op) {
+  Shot s = {op->res, op->flags, op->at};
+  uint32_t generation = op->slot.generation;
+  int base = lua_gettop(L);
+  bool some = push_parts(L, op, &s);
+  if (op->slot.generation != generation) {
+    lua_settop(L, base);
+    return 0;
+  }
+  op->state |= OP_TAKEN;
+  result_return(op, op->at, op->res, op->flags);
+  if (!some) {
+    lua_pushliteral(L, "");
+    lua_newtable(L);
+    return 2;
+  }
+  msg_adopt(L, op->ring->state, base + 2);
+  if (lua_isnil(L, base + 1)) {
+    lua_pushinteger(L, s.res);
+    lua_replace(L, base + 1);
+  }
+  return 2;
+}
+
+/* For the raw layer: push the table, with the data in it, or nil. */
+void msg_value(lua_State *L, const Op *op, int res, unsigned flags,
+               unsigned at) {
+  Shot s = {res, flags, at};
+  if (!push_parts(L, op, &s)) {
+    lua_pushnil(L);
     return;
   }
-  if (g.controllen > 0)
-    memcpy(control, g.control, g.controllen);
-  memcpy(&name, g.name, sizeof name);
-  g.control = control;
-  g.name = &name;
-  luaL_checkstack(L, 12, NULL);
-  push_table(L, NULL, &g);
-  lua_pop(L, 1);
   lua_insert(L, -2);
   lua_setfield(L, -2, "data");
-  lua_replace(L, -2);
 }

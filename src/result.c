@@ -130,18 +130,34 @@ void result_dispose(const Op *op, int res, unsigned flags) {
 
 /* ---- for a await -------------------------------------------------------- */
 
-/* Push the new descriptor [-0, +1, e]; raising leaves it to the operation. */
-static int push_fd(lua_State *L, State *S, Op *op) {
-  Fd *f = fd_push(L, S, -1);
-  fd_own(L, S, f, op->res);
+/*
+** The result gets an owner, whose object was made before: that may have
+** raised, which leaves the result to the operation, or have run a finaliser
+** that closed a multishot.  False when it is not there any more.
+*/
+static bool take(Op *op, uint32_t generation) {
+  if (op->slot.generation != generation)
+    return false;
   op->state |= OP_TAKEN;
+  return true;
+}
+
+/* Push the new descriptor [-0, +1, e]. */
+static int push_fd(lua_State *L, State *S, Op *op) {
+  uint32_t generation = op->slot.generation;
+  Fd *f = fd_push(L, S, -1);
+  if (!take(op, generation))
+    return 0;
+  fd_own(L, S, f, op->res);
   return 1;
 }
 
 static int push_direct(lua_State *L, Op *op) {
+  uint32_t generation = op->slot.generation;
   Fd *f = fd_push_direct(L, op->ring);
+  if (!take(op, generation))
+    return 0;
   fd_own_direct(L, f, new_slot(op, op->res));
-  op->state |= OP_TAKEN;
   return 1;
 }
 
@@ -188,28 +204,37 @@ static int push_slots(lua_State *L, Op *op) {
 ** once; else borrowed buffer objects.
 */
 static int push_provided(lua_State *L, Op *op) {
-  unsigned id = op->flags >> IORING_CQE_BUFFER_SHIFT;
+  uint32_t generation = op->slot.generation;
+  unsigned id = op->flags >> IORING_CQE_BUFFER_SHIFT, len;
   int n = 1;
   if (op->res == 0 || !(op->flags & IORING_CQE_F_BUFFER)) {
     lua_pushliteral(L, "");
     return 1;
   }
-  if (op->group->pool) {
-    bufring_string(L, op->group, id, op->at, (unsigned)op->res);
-    result_return(op, op->at, op->res, op->flags);
-  }
+  len = (unsigned)op->res;
+  if (op->group->pool)
+    bufring_string(L, op->group, id, op->at, len);
   else
-    n = bufring_borrow(L, op->group, id, op->at, (unsigned)op->res);
-  op->state |= OP_TAKEN;
+    n = bufring_reserve(L, op->group, id, op->at, len);
+  if (!take(op, generation))
+    return 0;
+  if (op->group->pool)
+    result_return(op, op->at, op->res, op->flags);
+  else
+    bufring_lend(L, op->group, id, op->at, len, n);
   return n;
 }
 
-/* Bytes read: a string if the memory was borrowed, or their count. */
+/*
+** Bytes read: a string if the memory was borrowed, or their count.  With
+** MSG_TRUNC the result is what there was, and may be more than came.
+*/
 static int push_data(lua_State *L, Op *op) {
   if (op->group)
     return push_provided(L, op);
   if (op->pooled)
-    lua_pushlstring(L, op->block->data, (size_t)op->res);
+    lua_pushlstring(L, op->block->data, (unsigned)op->res < op->want ?
+                    (unsigned)op->res : op->want);
   else
     lua_pushinteger(L, op->res);
   return 1;
@@ -232,14 +257,17 @@ static int push_peer(lua_State *L, const Op *op) {
   return 1;
 }
 
-/* Push a successful result [-0, +1..2, e]. */
+/*
+** Push a successful result [-0, +1..n, e].  Of a multishot nothing when it is
+** not there any more: a finaliser has closed it meanwhile.
+*/
 int result_push(lua_State *L, State *S, Op *op) {
   switch (op->kind) {
     case RES_DONE: case RES_TIMEOUT: case RES_UPDATE:
       lua_pushboolean(L, 1);
       return 1;
     case RES_DATA: return push_data(L, op);
-    case RES_MESSAGE: return msg_push(L, S, op);
+    case RES_MESSAGE: return msg_push(L, op);
     case RES_FD: return push_fd(L, S, op);
     case RES_DIRECT: return push_direct(L, op);
     case RES_ACCEPT: return push_fd(L, S, op) + push_peer(L, op);
@@ -251,7 +279,7 @@ int result_push(lua_State *L, State *S, Op *op) {
       lua_pushinteger(L, op->res + 1);
       return 1;
     case RES_STATX: case RES_NAME: case RES_EVENTS: case RES_SIGINFO:
-      result_value(L, op, op->res);
+      result_value(L, op, op->res, op->flags, op->at);
       return 1;
     default:
       lua_pushinteger(L, op->res);
@@ -281,10 +309,12 @@ static size_t out_bytes(const Op *op, int res) {
 
 /*
 ** Push what the kernel wrote beside the number, or nil [-0, +1, e].  From a
-** copy: making a table may run a finaliser that closes the ring.
+** copy: making a table may run a finaliser that frees the operation.
+** Descriptors in it do not own theirs before result_own.
 */
-void result_value(lua_State *L, Op *op, int res) {
-  const Ring *r = op->ring;
+void result_value(lua_State *L, Op *op, int res, unsigned flags,
+                  unsigned at) {
+  uint32_t generation = op->slot.generation;
   size_t size = res > 0 ? out_bytes(op, res) : 0;
   int small[2], *copy = small;
   lua_pushnil(L);
@@ -295,7 +325,7 @@ void result_value(lua_State *L, Op *op, int res) {
   else if (size > 0) {
     copy = lua_newuserdatauv(L, size, 0);
     lua_replace(L, -2);
-    if (!r->open)
+    if (op->slot.generation != generation)
       return;
     memcpy(copy, op->out, size);
   }
@@ -319,8 +349,14 @@ void result_value(lua_State *L, Op *op, int res) {
       push_option(L, op);
       break;
     case RES_SIGINFO: form_push_siginfo(L, op->out); break;
-    case RES_MESSAGE: msg_value(L, op, res); break;
+    case RES_MESSAGE: msg_value(L, op, res, flags, at); break;
     default: return;
   }
   lua_replace(L, -2);
+}
+
+/* The value at index 'value' is the script's now; what is above it goes. */
+void result_own(lua_State *L, State *S, int kind, int value) {
+  if (kind == RES_MESSAGE)
+    msg_adopt(L, S, value);
 }

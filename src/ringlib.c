@@ -73,8 +73,8 @@ static int wait_raw(lua_State *L, Ring *r, unsigned want, int64_t timeout) {
     int64_t left = end == FOREVER ? FOREVER : end - sched_clock();
     int rc = ring_wait(r, want - r->raw_count, left);
     cqe_reap(L, r);
-    if (rc < 0)
-      return rc;
+    if (rc < 0 || r->stalled)
+      return rc < 0 ? rc : -ENOMEM;
     if (r->raw_count < want && left <= 0)
       return -ETIME;
     hook_check(L);
@@ -115,12 +115,7 @@ static int l_ring_wait_cqes(lua_State *L) {
   int rc = wait_raw(L, r, n, args_optseconds(L, 3, FOREVER));
   if (rc < 0)
     return ident_fail(L, r, -rc, "wait_cqes");
-  lua_newtable(L);
-  for (unsigned i = 1; i <= n; i++) {
-    cqe_push(L, r);
-    lua_rawseti(L, -2, i);
-  }
-  return 1;
+  return cqe_push_list(L, r, n);
 }
 
 /* ring:peek_cqe() -> cqe | nil, message, EAGAIN */

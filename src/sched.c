@@ -7,8 +7,7 @@
 ** Tasks are resumed from here only, never from inside a completion, a wake
 ** or a cancellation, so the C stack does not grow with the number of tasks.
 **
-** Outside a task an await runs turns until it is done.  Inside a task where
-** Lua cannot yield it waits for that one operation and resumes nobody.
+** An await that cannot yield is in place.c.
 */
 
 #include <errno.h>
@@ -191,71 +190,6 @@ static int finishk(lua_State *L, int status, lua_KContext ctx) {
   return finish(L, S, t);
 }
 
-/* Can the ring run?  A status, with the error pushed. */
-static int runnable(lua_State *L, const Ring *r) {
-  if (r->fork_count != fork_count)
-    lua_pushliteral(L, "the loop belongs to the parent process: a child of "
-                       "fork leaves with os.exit, or runs a ring of its own");
-  else if (ring_dying(L, r))
-    lua_pushliteral(L, "ring is being collected");
-  else
-    return LUA_OK;
-  return LUA_ERRRUN;
-}
-
-/* One wait without resuming anybody; a status, with the error pushed. */
-static int block(lua_State *L, Ring *r) {
-  int rc = runnable(L, r);
-  if (rc != LUA_OK)
-    return rc;
-  rc = ring_wait(r, 1, FOREVER);
-  cqe_reap(L, r);
-  if (rc < 0) {
-    ident_push(L, r, -rc, "io_uring_enter");
-    return LUA_ERRRUN;
-  }
-  return hook_run(L);
-}
-
-/* One step of waiting in place on the ring. */
-static int wait_step(lua_State *L, State *S, Ring *r) {
-  if (S->task == NULL && !r->busy)
-    return sched_turn(L, r, FOREVER);
-  return block(L, r);
-}
-
-static int l_result(lua_State *L) {
-  State *S = lua_touserdata(L, 1);
-  Op *op = lua_touserdata(L, 2);
-  lua_settop(L, 0);
-  return op_result(L, S, op);
-}
-
-/* The results of an operation that is done; a status [-0, +n] */
-static int take_result(lua_State *L, State *S, Op *op) {
-  lua_pushcfunction(L, l_result);
-  lua_pushlightuserdata(L, S);
-  lua_pushlightuserdata(L, op);
-  return lua_pcall(L, 2, LUA_MULTRET, 0);
-}
-
-/* Wait in place; the record is released whatever happens. */
-static int await_here(lua_State *L, State *S, Op *op) {
-  Ring *r = op->ring;
-  int status = LUA_OK, base = lua_gettop(L);
-  r->pins++;
-  while (status == LUA_OK && !(op->state & OP_DONE))
-    status = wait_step(L, S, r);
-  if (status == LUA_OK) {
-    status = take_result(L, S, op);
-    op_drop(L, op, OP_WAITED);
-  }
-  else
-    op_abandon(L, op);
-  r->pins--;
-  return status == LUA_OK ? lua_gettop(L) - base : lua_error(L);
-}
-
 /*
 ** Wait for an operation that was submitted and return its result; to be
 ** returned from the C function.
@@ -263,30 +197,11 @@ static int await_here(lua_State *L, State *S, Op *op) {
 int sched_await(lua_State *L, State *S, Op *op) {
   Task *t = sched_yielder(L, S);
   if (t == NULL || (op->state & OP_DONE))
-    return await_here(L, S, op);
+    return place_await(L, S, op);
   release_op(L, t);
   t->op = op;
   op->task = t;
   return sched_park(L, t, WAIT_OP, FOREVER, finishk);
-}
-
-/* One step of waiting in place for something that is not an operation [e]. */
-void sched_in_place(lua_State *L, State *S, Ring *r) {
-  int status;
-  r->pins++;
-  status = wait_step(L, S, r);
-  r->pins--;
-  if (status != LUA_OK)
-    lua_error(L);
-}
-
-/* Wait in place until a descriptor that is being closed is closed. */
-void sched_settle(lua_State *L, State *S, Fd *f) {
-  while (f->state == FD_CLOSING && f->count > 0) {
-    const FdUse *use = container(f->uses.next, FdUse, link);
-    if (wait_step(L, S, use->op->ring) != LUA_OK)
-      lua_error(L);
-  }
 }
 
 /* ---- the turn ----------------------------------------------------------- */
@@ -419,8 +334,9 @@ static int turn(lua_State *L, Ring *r, int64_t timeout, int *failed) {
     return STUCK;
   guest_turn(r);
   timeout = wait_time(r, timeout);
-  *failed = ring_wait(r, timeout > 0, timeout);
-  cqe_reap(L, r);
+  *failed = place_wait(L, r, timeout > 0, timeout);
+  if (r->stalled && !link_alone(&r->ready))
+    *failed = 0;       /* who is ready may free some memory */
   if (*failed < 0)
     return LUA_ERRRUN;
   r->now = sched_clock();
@@ -438,7 +354,7 @@ static int turn(lua_State *L, Ring *r, int64_t timeout, int *failed) {
 ** happen.  A status, with the error pushed.
 */
 int sched_turn(lua_State *L, Ring *r, int64_t timeout) {
-  int failed = 0, status = runnable(L, r);
+  int failed = 0, status = place_check(L, r);
   if (status != LUA_OK)
     return status;
   r->busy = true;

@@ -169,6 +169,22 @@ static void refuse_skip(lua_State *L, int arg) {
                         "lost");
 }
 
+/* Is it a receive, with flags of its own? */
+static bool is_receive(const OpDef *def) {
+  return def != NULL && (def->opcode == IORING_OP_RECV ||
+                         def->opcode == IORING_OP_RECVMSG);
+}
+
+/* The buffers of the group 'g' are what it takes, if it takes any [e]. */
+static void select_group(lua_State *L, Sqe *s, Group *g) {
+  if (is_receive(s->op->def))
+    bufring_check(L, g, 0, s->sqe->msg_flags);
+  op_select(s->op, g);
+  s->op->from = s->sqe->buf_group;
+  if (s->op->message)
+    msg_room(s->op);
+}
+
 /*
 ** sqe:set_flags(integer) -> sqe; IOSQE_ASYNC and so on
 ** With IOSQE_CQE_SKIP_SUCCESS no success is seen, whatever else is set; see
@@ -182,10 +198,8 @@ static int l_sqe_set_flags(lua_State *L) {
       refuse_skip(L, 2);
     s->ring->skips = true;
   }
-  if (!(flags & IOSQE_BUFFER_SELECT))
-    op_select(s->op, NULL);
-  else if (s->op->group == NULL)
-    op_select(s->op, group_find(s->ring, s->sqe->buf_group));
+  select_group(L, s, flags & IOSQE_BUFFER_SELECT
+                     ? group_find(s->ring, s->sqe->buf_group) : NULL);
   if (s->op->fixed)  /* the number is a slot, and must not be taken for */
     flags |= IOSQE_FIXED_FILE;           /* an ordinary descriptor */
   s->sqe->flags = (uint8_t)flags;
@@ -244,7 +258,15 @@ static int l_sqe_set_ioprio(lua_State *L) {
   unsigned value = (unsigned)args_int(L, 2, 0, UINT16_MAX);
   luaL_argcheck(L, !(value & U_SEND_VECTORIZED) || !is_send(s->op->def), 2,
                 "IORING_SEND_VECTORIZED: the data is no list of pieces");
+  if (is_receive(s->op->def))
+    bufring_check(L, NULL, value, s->sqe->msg_flags);
   s->sqe->ioprio = (uint16_t)value;
+  if (s->op->def != NULL)
+    s->op->bundle = group_bundles(s->op->def, value);
+  if (s->op->message != NULL && s->op->def->opcode == IORING_OP_RECVMSG) {
+    s->op->message->many = (value & IORING_RECV_MULTISHOT) != 0;
+    msg_room(s->op);
+  }
   lua_settop(L, 1);
   return 1;
 }
@@ -257,8 +279,8 @@ static int l_sqe_set_buf_group(lua_State *L) {
   Group *g = bufring_arg(L, 2, s->ring);
   unsigned id = g ? g->id : (unsigned)args_int(L, 2, 0, UINT16_MAX);
   s->sqe->buf_group = (uint16_t)id;
-  op_select(s->op, s->sqe->flags & IOSQE_BUFFER_SELECT
-                   ? group_find(s->ring, id) : NULL);
+  select_group(L, s, s->sqe->flags & IOSQE_BUFFER_SELECT
+                     ? group_find(s->ring, id) : NULL);
   lua_settop(L, 1);
   return 1;
 }

@@ -128,18 +128,8 @@ static int l_sleep(lua_State *L) {
     until--;  /* a timer all the same: who sleeps is not in a deadlock */
   if (self != NULL)
     return sched_park(L, self, WAIT_SLEEP, until, sleepk);
-  while ((left = until - sched_clock()) > 0) {
-    int status;
-    if (S->task == NULL && !r->busy)
-      status = sched_turn(L, r, left);
-    else {
-      ring_wait(r, 1, left);
-      cqe_reap(L, r);
-      status = hook_run(L);
-    }
-    if (status != LUA_OK)
-      return lua_error(L);
-  }
+  while ((left = until - sched_clock()) > 0)
+    place_step(L, S, r, left);
   lua_pushboolean(L, 1);
   return 1;
 }

@@ -237,7 +237,8 @@ return {
       "outgoing?: boolean): uring.Bufring!",
       "A ring of so many buffers, a power of two up to 32768, of `size` bytes each (4096). All " ..
         "are the kernel's at once, to receive into; in an outgoing ring none is: `push` puts " ..
-        "data into it, for `prep_send_bundle`. `flags`: `IOU_PBUF_RING_INC` (6.12).",
+        "data into it, for `prep_send_bundle`. `flags`: `IOU_PBUF_RING_INC` (6.12). `EBUSY` " ..
+        "while operations use a closed one of that number.",
       c = "io_uring_setup_buf_ring", since = "5.19" },
     { "register_buf_ring(entries: integer, group: integer, flags?: integer, size?: integer, " ..
       "outgoing?: boolean): uring.Bufring!", "The same.",
@@ -253,7 +254,8 @@ return {
   { title = "Buffer rings", of = "bufring",
     doc = "Of `ring:setup_buf_ring`; `#bufring` is how many buffers it has. `cqe` is a " ..
       "completion " ..
-      "that names a buffer; with a number, `n` bytes of it (all) from `at` on (0) are meant.", {
+      "that names a buffer; with a number, `n` bytes of it (all) from `at` on (0) are meant. A " ..
+      "buffer is the script's when it has taken the completion, until it gives it back.", {
     { "string(cqe: uring.Cqe|integer, n?: integer, at?: integer): string",
       "What is in the buffers of a completion; they stay with us." },
     { "buffer(cqe: uring.Cqe|integer, n?: integer, at?: integer): uring.Buffer ...",
@@ -401,9 +403,9 @@ return {
     { "prep_send_set_addr(address: uring.AddressLike): uring.Sqe",
       "Where a send that was prepared goes to.", c = "io_uring_prep_send_set_addr",
       since = "6.0" },
-    { "await(): integer, integer",
-      "Waits until it has completed: the kernel's result, negative for an error, and flags. In " ..
-        "a task others run meanwhile." },
+    { "await(): integer, integer, any",
+      "Waits until it has completed: the kernel's result, negative for an error, flags, and " ..
+        "what is `cqe.value` else. In a task others run meanwhile." },
   } },
 
   { title = "Completions", of = "cqe",
@@ -413,7 +415,7 @@ return {
       { "flags", "integer", "`IORING_CQE_F_` flags" },
       { "data", "any", "what `sqe:set_data` was given, or a message's number" },
       { "user_data", "integer", "what `sqe:set_data64` was given" },
-      { "value", "any", "what the kernel filled in: a statx table, a peer's address" },
+      { "value", "any", "what the kernel filled in: a statx table, a peer's address, a message" },
       { "more", "boolean", "the operation has further completions to come" },
       { "notif", "boolean", "a zero-copy send has let go of its memory" },
       { "message", "boolean", "sent by `prep_msg_ring`, or the tag of something registered" },

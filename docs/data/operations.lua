@@ -177,6 +177,8 @@ return {
     code = "RECVMSG",
     doc = "Receives message after message into provided buffers.",
     lib = "2.3", since = "6.0", man = "io_uring_prep_recvmsg_multishot(3)",
+    note = "In the raw layer control messages come only with a buffer ring: in buffers of " ..
+      "`prep_provide_buffers` nobody would find the descriptors.",
     submit = "the message: how long the address and the control messages may be",
     done = "the provided buffers",
     errors = {

@@ -26,13 +26,13 @@ return {
   io_uring_buf_ring_cq_advance = "two steps in one, which happen apart here",
   __io_uring_buf_ring_cq_advance = "two steps in one, which happen apart here",
 
-  -- messages: what recvmsg_multishot returns has been taken apart already
-  io_uring_recvmsg_validate = "recvmsg_multishot returns tables",
-  io_uring_recvmsg_name = "recvmsg_multishot returns tables",
-  io_uring_recvmsg_payload = "recvmsg_multishot returns tables",
-  io_uring_recvmsg_payload_length = "recvmsg_multishot returns tables",
-  io_uring_recvmsg_cmsg_firsthdr = "recvmsg_multishot returns tables",
-  io_uring_recvmsg_cmsg_nexthdr = "recvmsg_multishot returns tables",
+  -- messages: those of recvmsg_multishot have been taken apart already
+  io_uring_recvmsg_validate = "the field cqe.value, nil for what is none",
+  io_uring_recvmsg_name = "the field cqe.value.name",
+  io_uring_recvmsg_payload = "the field cqe.value.data",
+  io_uring_recvmsg_payload_length = "the field cqe.value.data",
+  io_uring_recvmsg_cmsg_firsthdr = "the field cqe.value.control",
+  io_uring_recvmsg_cmsg_nexthdr = "the field cqe.value.control",
 
   -- registering
   io_uring_register = "takes pointers; each call has a method of its own",

@@ -3,19 +3,26 @@
 ** oom.c - runs a script again and again, and fails one allocation more
 ** each time: the first, the second, ... until the script gets through.
 **
-**   oom SCRIPT [STEP]
+**   oom SCRIPT [STEP [SPAN]]
 **
 ** The C library's allocator is replaced, so Lua's and the module's
 ** allocations are all counted.  The script may fail, but afterwards, with
 ** the state closed, no allocation and no descriptor may be left.
+**
+** SPAN allocations fail in a row: 2, for Lua tries again after a collection;
+** with 0 all of them until the script has ended.  arm(boolean) says which
+** part of the script is meant; broken(message) that it has found something
+** worse than a failure, as bytes that are lost without one.
 */
 
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <lauxlib.h>
 #include <lua.h>
@@ -27,13 +34,30 @@ void *__libc_realloc(void *p, size_t size);
 void *__libc_memalign(size_t align, size_t size);
 void __libc_free(void *p);
 
+#define PATIENCE 20     /* seconds for a run */
+
 static bool armed;
 static long countdown;  /* allocations until one fails */
+static long span = 2;   /* how many fail then; 0 for all */
+static long number;     /* the first of them */
 static long alive;      /* allocations not freed */
 
-/* Two fail in a row: Lua tries again after a collection. */
 static bool fails(void) {
-  return armed && (--countdown == 0 || countdown == -1);
+  return armed && --countdown <= 0 && (span == 0 || countdown > -span);
+}
+
+static void hangs(int signal) {
+  static const char text[] = "oom: the script hangs; allocation ";
+  char digits[24];
+  size_t at = sizeof digits;
+  (void)signal;
+  digits[--at] = '\n';
+  for (long n = number; n > 0; n /= 10)
+    digits[--at] = (char)('0' + n % 10);
+  if (write(2, text, sizeof text - 1) > 0 &&
+      write(2, digits + at, sizeof digits - at) > 0)
+    _exit(1);
+  _exit(2);
 }
 
 static void *count(void *p) {
@@ -89,6 +113,13 @@ static int l_arm(lua_State *L) {
   return 0;
 }
 
+static int l_broken(lua_State *L) {
+  armed = false;
+  fprintf(stderr, "oom: allocation %ld failed: %s\n", number,
+          luaL_checkstring(L, 1));
+  exit(1);
+}
+
 /* One run; whether the script got through. */
 static bool run(const char *script) {
   lua_State *L = luaL_newstate();
@@ -98,6 +129,9 @@ static bool run(const char *script) {
   luaL_openlibs(L);
   lua_pushcfunction(L, l_arm);
   lua_setglobal(L, "arm");
+  lua_pushcfunction(L, l_broken);
+  lua_setglobal(L, "broken");
+  alarm(PATIENCE);
   good = luaL_loadfile(L, script) == LUA_OK &&
          lua_pcall(L, 0, 0, 0) == LUA_OK;
   armed = false;
@@ -114,13 +148,15 @@ int main(int argc, char **argv) {
   int open_before;
   if (argc < 2)
     return 2;
+  span = argc > 3 ? atol(argv[3]) : span;
+  signal(SIGALRM, hangs);
   countdown = 1L << 60;
   run(argv[1]);  /* what the libraries keep for ever is there now */
   run(argv[1]);
   open_before = descriptors();
   before = alive;
   for (n = 1;; n += step) {
-    countdown = n;
+    countdown = number = n;
     run(argv[1]);
     if (alive != before || descriptors() != open_before) {
       fprintf(stderr, "oom: allocation %ld failed: %ld allocations and %d "
@@ -131,7 +167,7 @@ int main(int argc, char **argv) {
     if (countdown > 0)
       break;
   }
-  printf("oom: %s: every %ld. of %ld allocations failed once, nothing "
-         "leaked\n", argv[1], step, n);
+  printf("oom: %s: every %ld. of %ld allocations failed%s, nothing leaked\n",
+         argv[1], step, n, span == 0 ? " with all that follow" : " once");
   return 0;
 }

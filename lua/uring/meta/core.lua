@@ -1232,7 +1232,7 @@ function ring:register_file_alloc_range(first, n) end
 ---@return uring.Fd
 function ring:direct(slot) end
 
----A ring of so many buffers, a power of two up to 32768, of `size` bytes each (4096). All are the kernel's at once, to receive into; in an outgoing ring none is: `push` puts data into it, for `prep_send_bundle`. `flags`: `IOU_PBUF_RING_INC` (6.12).
+---A ring of so many buffers, a power of two up to 32768, of `size` bytes each (4096). All are the kernel's at once, to receive into; in an outgoing ring none is: `push` puts data into it, for `prep_send_bundle`. `flags`: `IOU_PBUF_RING_INC` (6.12). `EBUSY` while operations use a closed one of that number.
 ---@param entries integer
 ---@param group integer
 ---@param flags? integer
@@ -1568,9 +1568,10 @@ function sqe:set_target_fixed_file(slot) end
 ---@return uring.Sqe
 function sqe:prep_send_set_addr(address) end
 
----Waits until it has completed: the kernel's result, negative for an error, and flags. In a task others run meanwhile.
+---Waits until it has completed: the kernel's result, negative for an error, flags, and what is `cqe.value` else. In a task others run meanwhile.
 ---@return integer
 ---@return integer
+---@return any
 function sqe:await() end
 
 ---@class uring.Cqe
@@ -1578,7 +1579,7 @@ function sqe:await() end
 ---@field flags integer `IORING_CQE_F_` flags
 ---@field data any what `sqe:set_data` was given, or a message's number
 ---@field user_data integer what `sqe:set_data64` was given
----@field value any what the kernel filled in: a statx table, a peer's address
+---@field value any what the kernel filled in: a statx table, a peer's address, a message
 ---@field more boolean the operation has further completions to come
 ---@field notif boolean a zero-copy send has let go of its memory
 ---@field message boolean sent by `prep_msg_ring`, or the tag of something registered

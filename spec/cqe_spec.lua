@@ -1,0 +1,143 @@
+-- Completions on their way to a script: finalisers run in between, and may
+-- take, or close, what is just being made.
+
+local core = require "uring.core"
+local helper = require "spec.helper"
+
+local op <const>, sock <const> = core.op, core.sock
+local it <const> = helper.main_it
+
+-- Run f() so that a finaliser runs g() at the first memory that it takes.
+local function interrupted(f, g)
+  collectgarbage()
+  collectgarbage "stop"
+  setmetatable({}, { __gc = g })
+  collectgarbage("incremental", 1, 100, 63) -- a whole cycle each time
+  collectgarbage "restart"
+  local results = table.pack(pcall(f))
+  collectgarbage("incremental", 200, 100, 13)
+  assert(results[1], results[2])
+  return table.unpack(results, 2, results.n)
+end
+
+describe("a completion", function()
+  local function three(ring)
+    for i = 1, 3 do ring:get_sqe():prep_nop():set_data(i) end
+    ring:submit()
+    assert.equal(3, ring:cq_ready())
+  end
+
+  it("is given once, also when a finaliser takes some", function()
+    local ring <close> = assert(core.ring())
+    local taken
+    local function take() taken = assert(ring:wait_cqe()).data end
+    three(ring)
+    assert.equal(2, interrupted(function() return ring:wait_cqe().data end, take))
+    assert.equal(1, taken)
+    assert.equal(3, ring:wait_cqe().data)
+    three(ring)
+    local list = interrupted(function() return ring:wait_cqes(2) end, take)
+    assert.same({ 1, 2, 3 }, { taken, list[1].data, list[2].data })
+    assert(helper.idle(ring))
+  end)
+
+  it("is not given to a loop when a finaliser has taken it", function()
+    local ring <close> = assert(core.ring())
+    local buffer = core.buffer(256)
+    for i = 1, 2 do ring:get_sqe():prep_statx(nil, "/dev/null"):set_data(i) end
+    ring:submit()
+    while ring:cq_ready() < 2 do ring:step(1) end
+    local taken
+    local next, state = ring:cqes()
+    local data, res, _, st = interrupted(function() return next(state) end,
+      function() taken = ring:wait_cqe() end)
+    assert.same({ 1, 2, 0 }, { taken.data, data, res })
+    assert.equal(taken.value.ino, st.ino)
+    assert.is_nil(next(state))
+    assert(helper.idle(ring))
+    assert.equal(0, buffer:busy())
+  end)
+
+  it("is nil when a finaliser has closed the ring", function()
+    for _, f in ipairs { "wait_cqe", "peek_cqe" } do
+      local ring = assert(core.ring())
+      three(ring)
+      assert.is_nil(interrupted(function() return (ring[f](ring)) end,
+        function() ring:close() end))
+    end
+    local ring = assert(core.ring())
+    three(ring)
+    helper.raises("ring is closed", interrupted, function() return ring:wait_cqes(3) end,
+      function() ring:close() end)
+  end)
+
+  it("gives a message once, whoever takes it", function()
+    local ring <close> = assert(core.ring())
+    local a, b = assert(sock.socketpair(core.AF_UNIX, core.SOCK_DGRAM))
+    local _ <close> = helper.closing(a, b)
+    for _, text in ipairs { "one", "two" } do
+      assert(op.sendmsg(a, { iov = text, control = { { type = "rights", fds = { a } } } }))
+      ring:get_sqe():prep_recvmsg(b, { iov = 10, control = 64 })
+      ring:submit()
+    end
+    assert.equal(2, ring:cq_ready())
+    local taken
+    local cqe = interrupted(function() return ring:wait_cqe() end,
+      function() taken = ring:wait_cqe() end)
+    assert.same({ "one", "two" }, { taken.value.data, cqe.value.data })
+    for _, c in ipairs { taken, cqe } do
+      assert.is_true(c.value.control[1].fds[1]:close())
+    end
+  end)
+end)
+
+describe("a result of a multishot", function()
+  it("is closed when a finaliser closes the iterator under it", function()
+    local listener <close>, address = helper.listener()
+    local client <close> = assert(op.socket(core.AF_INET, core.SOCK_STREAM))
+    assert(op.connect(client, address))
+    local iterator = op.accept_multishot(listener)
+    local conn = interrupted(function() return iterator() end, function() iterator:close() end)
+    assert.is_nil(conn)
+    assert.is_nil(iterator())
+    assert.equal("", op.recv(client, 1)) -- the connection is gone
+  end)
+
+  it("goes back when a finaliser closes the iterator under it", function()
+    local ring = core.default()
+    local a, b = helper.pair()
+    local _ <close> = helper.closing(a, b)
+    local br <close> = assert(ring:setup_buf_ring(4, 1, 0, 16))
+    local iterator = op.recv_multishot(b, br)
+    assert(op.send(a, "hello"))
+    assert.is_nil(interrupted(function() return iterator() end,
+      function() iterator:close() end))
+    assert.equal(4, br:available())
+  end)
+
+  it("is closed with the descriptors of a message", function()
+    local a, b = assert(sock.socketpair(core.AF_UNIX, core.SOCK_DGRAM))
+    local _ <close> = helper.closing(a, b)
+    local iterator = op.recvmsg_multishot(b, { control = 64 })
+    assert(op.sendmsg(a, { iov = "x", control = { { type = "rights", fds = { a } } } }))
+    assert.is_nil(interrupted(function() return iterator() end,
+      function() iterator:close() end))
+  end)
+
+  it("comes all the same when a finaliser has run the loop", function()
+    local a, b = helper.pair()
+    local _ <close> = helper.closing(a, b)
+    local listener <close>, address = helper.listener()
+    local clients = {}
+    for i = 1, 3 do
+      clients[i] = assert(op.socket(core.AF_INET, core.SOCK_STREAM))
+      assert(op.connect(clients[i], address))
+    end
+    local iterator <close> = op.accept_multishot(listener)
+    for i = 1, 3 do
+      local conn <close> = interrupted(function() return iterator() end, op.nop)
+      assert.equal(sock.getsockname(clients[i]).port, sock.getpeername(conn).port)
+    end
+    for _, client in ipairs(clients) do client:close() end
+  end)
+end)
