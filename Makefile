@@ -73,7 +73,8 @@ LUA_PATH_HERE = $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;
 in_tree = LUA_PATH='$(LUA_PATH_HERE)' LUA_CPATH='$(CURDIR)/$1/?.so;;'
 unexport LUA_PATH_5_4 LUA_CPATH_5_4 # they would outrank those two
 
-BUSTED = $(LUA) .ci/busted.lua $(if $(FILTER),--filter='$(FILTER)') $(SPEC)
+BUSTED_RUN = $(LUA) .ci/busted.lua $(if $(FILTER),--filter='$(FILTER)')
+BUSTED = $(BUSTED_RUN) $(SPEC)
 
 # The share of its work that a soak spec does where everything is slow.
 scale = URING_SPEC_SCALE="$${URING_SPEC_SCALE:-$1}"
@@ -82,8 +83,8 @@ DEPS = @LUA='$(LUA)' PKG_CONFIG='$(PKG_CONFIG)' .ci/deps
 SUBMAKE = +@$(MAKE) --no-print-directory
 
 .PHONY: all programs support deps demo test check lint symbols rock coverage \
-        docs stale format asan valgrind gc oom matrix bench install uninstall \
-        clean env help FORCE
+        docs stale format asan valgrind rings gc oom matrix bench install \
+        uninstall clean env help FORCE
 .DELETE_ON_ERROR:
 
 all: $(CORE) ## build build/uring/core.so (the default)
@@ -225,6 +226,20 @@ valgrind: ## the specs under valgrind's memcheck
 	$(SUBMAKE) all support
 	@$(call in_tree,$(BUILD)) $(call scale,0.1) \
 	  URING_SPEC_RUNNER='$(MEMCHECK)' $(MEMCHECK) $(BUSTED)
+
+# Not what makes its own rings, of all these kinds or in scripts of its own
+# (limits, setup_errors, and whoever loops over the configurations), and not
+# what shows programs to a reader, or measures.
+OFF_RING = ring sqe multishot_soak map limits setup_errors memory examples \
+           readme
+RING_SPECS = $(filter-out $(OFF_RING:%=spec/%_spec.lua),\
+               $(sort $(wildcard spec/*_spec.lua)))
+
+rings: ## the specs on every kind of ring but the default: SQPOLL, tiny ...
+	$(DEPS) build test
+	$(SUBMAKE) all support
+	@$(call in_tree,$(BUILD)) $(call scale,0.1) LUA='$(LUA)' .ci/rings \
+	  "$(BUSTED_RUN)" $(patsubst spec,$(RING_SPECS),$(SPEC))
 
 gc: ## the specs with a full collection at every resume
 	$(DEPS) build test

@@ -33,6 +33,28 @@ helper.configs = {
   { "cooperative", { coop_taskrun = true, taskrun_flag = true } },
 }
 
+-- The default ring, and that of every script, has the options of the
+-- configuration that URING_SPEC_RING names.
+local configured, prologue = nil, ""
+do
+  local chosen
+  local name <const> = os.getenv "URING_SPEC_RING"
+  if name and name ~= "default" then
+    local names <const> = {}
+    for _, config in ipairs(helper.configs) do
+      names[#names + 1] = config[1]
+      if config[1] == name then chosen = config[2] end
+    end
+    if not chosen then
+      error(("URING_SPEC_RING: '%s' is none of: %s"):format(name, table.concat(names, ", ")))
+    end
+    local list <const> = {}
+    for k, v in pairs(chosen) do list[#list + 1] = ("%s = %s"):format(k, v) end
+    prologue = ('assert(require "uring.core".default { %s }) '):format(table.concat(list, ", "))
+    configured = assert(core.default(chosen))
+  end
+end
+
 -- A description for each configuration: f(make), where make() is a new ring.
 function helper.each_config(f)
   for _, config in ipairs(helper.configs) do
@@ -97,6 +119,7 @@ end
 -- descriptors, in the registry.
 function helper.clean(f)
   local ring = assert(core.default())
+  assert(not configured or ring == configured, "not the ring of URING_SPEC_RING")
   collect()
   local before = process.descriptors()
   local ok, err = pcall(f)
@@ -280,10 +303,11 @@ function helper.command(file, before)
     quote(interpreter), file)
 end
 
--- Run a script in a Lua of its own; its output and exit status.
-function helper.script(text, before)
+-- Run a script in a Lua of its own; its output and exit status.  Its default
+-- ring is as here, unless it chooses one by itself.
+function helper.script(text, before, chooses)
   local path = os.tmpname()
-  helper.write_file(path, text)
+  helper.write_file(path, (chooses and "" or prologue) .. text)
   local output, status = helper.shell(helper.command(path, before))
   os.remove(path)
   return output, status
@@ -314,8 +338,8 @@ function helper.traced_it(name, f)
 end
 
 -- The script must end well and print just that.
-function helper.prints(expected, text)
-  local output, status = helper.script(text)
+function helper.prints(expected, text, chooses)
+  local output, status = helper.script(text, nil, chooses)
   assert.equal(expected, output)
   assert.equal(0, status)
 end

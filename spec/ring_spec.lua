@@ -122,7 +122,7 @@ describe("core.ring", function()
       one:close()
       io.write(tostring(select(2, pcall(one.step, one)) == "ring is closed"), "\t",
         tostring(core.default() == one), "\t", core.op.nop(), "\n")
-    ]])
+    ]], true)
   end)
 end)
 
@@ -132,7 +132,7 @@ describe("core.default", function()
       local core = require "uring.core"
       local ring = core.default { entries = 4, cq_entries = 16 }
       print(ring.sq_entries, ring.cq_entries, ring == core.default() and "ok", core.op.nop())
-    ]])
+    ]], true)
   end)
 
   it("is uring.ring", function()
@@ -142,7 +142,7 @@ describe("core.default", function()
         uring.sleep(0)
         return "done"
       end))
-    ]])
+    ]], true)
   end)
 
   it("refuses options when there is a default ring", function()
@@ -155,7 +155,7 @@ describe("core.default", function()
       core.op.nop()
       local ok, err = pcall(core.default, { entries = 4 })
       print(not ok and err:find("default ring already", 1, true) ~= nil)
-    ]])
+    ]], true)
   end)
 
   it("takes options again when the ring was closed", function()
@@ -165,7 +165,7 @@ describe("core.default", function()
       io.write(one.sq_entries, "\t")
       one:close()
       print(core.default { entries = 16 }.sq_entries)
-    ]])
+    ]], true)
   end)
 
   it("makes no ring of options that are wrong, or that the kernel refuses", function()
@@ -175,7 +175,7 @@ describe("core.default", function()
       local named = err:find("unknown option 'entry'", 1, true) ~= nil
       local none, _, errno = core.default { defer_taskrun = true, sqpoll = true }
       print(named, ok, none, errno, core.default().sq_entries)
-    ]])
+    ]], true)
   end)
 
   it("makes one ring when a finaliser wants it at the same time", function()
@@ -202,7 +202,7 @@ describe("core.default", function()
         end
       end
       print(chosen > 0 and taken > 0)
-    ]])
+    ]], true)
   end)
 
   it("takes options in a child of fork", function()
@@ -214,7 +214,7 @@ describe("core.default", function()
       if pid == 0 then print("child", core.default { entries = 4 }.sq_entries) os.exit(0) end
       process.wait(pid)
       print("parent", core.default().sq_entries)
-    ]])
+    ]], true)
   end)
 end)
 
