@@ -341,6 +341,54 @@ describe("direct descriptors", function()
     end)
   end)
 
+  -- The object of its file must not close what the slot has next.
+  describe("a failure that has emptied a slot", function()
+    local function dead(object, slot)
+      raises("was closed", op.read, object, 1)
+      fails("EBADF", ("fixed_fd_install slot %d: Bad file descriptor"):format(slot),
+        op.fixed_fd_install(slot))
+      local other = assert(op.open_direct("/dev/zero", core.O_RDONLY, nil, slot))
+      assert.is_true(object:close()) -- as before
+      assert.equal("\0", op.read(other, 1))
+      other:close()
+    end
+
+    case("is one of files_update", function(path)
+      local a = assert(op.open_direct(path, core.O_RDONLY, nil, 1))
+      local b = assert(op.open_direct(path, core.O_RDONLY, nil, 2))
+      local c = assert(op.open_direct(path, core.O_RDONLY, nil, 3))
+      local fd <close> = assert(op.open(path, core.O_RDONLY))
+      fails("EBADF", "files_update: Bad file descriptor", op.files_update({ 987654 }, 1))
+      dead(a, 1)
+      assert.equal(1, op.files_update({ fd, 987654, fd }, 1))
+      assert.equal("contents", op.read(c, 10, 0)) -- it was not come to
+      dead(b, 2)
+    end)
+
+    case("is one of register_files_update", function(path, ring)
+      local a = assert(op.open_direct(path, core.O_RDONLY, nil, 1))
+      local b = assert(op.open_direct(path, core.O_RDONLY, nil, 2))
+      local fd <close> = assert(op.open(path, core.O_RDONLY))
+      fails("EBADF", "register_files_update: Bad file descriptor",
+        ring:register_files_update(1, { 987654 }))
+      dead(a, 1)
+      assert.equal(1, ring:register_files_update(1, { fd, 987654 }))
+      dead(b, 2)
+      a = assert(op.open_direct(path, core.O_RDONLY, nil, 1))
+      fails("EINVAL", "register_files_update: Invalid argument",
+        ring:register_files_update(1, { fd, fd, fd, fd }))
+      fails("EINVAL", "register_files_update: Invalid argument",
+        ring:register_files_update_tag(1, { false }, { 7 }))
+      assert.equal("contents", op.read(a, 10, 0)) -- not of these
+    end)
+
+    case("is one of pipe_direct", function(path)
+      local a = assert(op.open_direct(path, core.O_RDONLY, nil, 3))
+      fails("EINVAL", "pipe_direct: Invalid argument", op.pipe_direct(0, 3))
+      dead(a, 3)
+    end)
+  end)
+
   it("are closed when nobody takes the result", function()
     local listener <close>, address = helper.listener()
     local ring <close> = table_ring(1)

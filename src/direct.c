@@ -8,6 +8,8 @@
 ** filled anew, the object of the old file must not close the new one.
 */
 
+#include <errno.h>
+
 #include "uring.h"
 
 /*
@@ -32,6 +34,18 @@ void fd_replaced(Ring *r, unsigned slot, unsigned n) {
     if ((unsigned)f->fd - slot < n)
       fd_gone(f);
   }
+}
+
+/*
+** How many slots an update with the list of 'n' has touched that returned
+** 'rc'.  It ends at the first descriptor that is none, or without memory:
+** but before it looks it empties the slot.
+*/
+unsigned fd_updated(const int *fds, unsigned n, int rc) {
+  unsigned done = rc > 0 ? (unsigned)rc : 0;
+  if (rc < 0 && rc != -EBADF && rc != -ENOMEM)
+    return 0;
+  return done < n && fds[done] >= 0 ? done + 1 : done;
 }
 
 /* Push an empty object for a slot of the ring's table [-0, +1, e]. */

@@ -193,6 +193,7 @@ Fd *fd_push_direct(lua_State *L, Ring *r);
 void fd_own_direct(lua_State *L, Fd *f, unsigned slot);
 int fd_clear_slot(Ring *r, unsigned slot);
 void fd_replaced(Ring *r, unsigned slot, unsigned n);
+unsigned fd_updated(const int *fds, unsigned n, int rc);
 int fd_arg_direct(lua_State *L, int arg, const Ring *r, Fd **own);
 void direct_open(lua_State *L, State *S);
 

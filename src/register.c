@@ -318,10 +318,10 @@ static int l_register_files_sparse(lua_State *L) {
 }
 
 /* The objects of slots that have been filled anew are dead. */
-static void replaced(Ring *r, unsigned first, const int *fds, int n) {
-  for (int i = 0; i < n; i++)
+static void replaced(Ring *r, unsigned first, const int *fds, unsigned n) {
+  for (unsigned i = 0; i < n; i++)
     if (fds[i] != IORING_REGISTER_FILES_SKIP)
-      fd_replaced(r, first + (unsigned)i, 1);
+      fd_replaced(r, first + i, 1);
 }
 
 /*
@@ -345,7 +345,7 @@ static int l_register_files_update(lua_State *L) {
   ring_usable(L, r);
   rc = reg.tags ? reg_call(r, IORING_REGISTER_FILES_UPDATE2, &reg, sizeof reg)
                 : reg_call(r, IORING_REGISTER_FILES_UPDATE, &reg, n);
-  replaced(r, reg.offset, fds, rc);
+  replaced(r, reg.offset, fds, fd_updated(fds, n, rc));
   return count(L, rc, "register_files_update", 0);
 }
 

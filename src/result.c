@@ -36,14 +36,22 @@ static void replaced(const Op *op, unsigned slot, unsigned n) {
 
 static void replace_slots(Op *op) {
   const int *fds = op->out;
+  unsigned first = op->place - 1, n;
   if (op->place == 0 || op->place == U_SLOT_ALLOC)
     return;
-  if (op->kind != RES_SLOTS)
-    replaced(op, op->place - 1, op->kind == RES_PIPE_DIRECT ? 2 : 1);
-  else
-    for (unsigned i = 0; i < (unsigned)op->res; i++)
+  if (op->kind == RES_SLOTS) {
+    n = fd_updated(fds, op->nout, op->res);
+    for (unsigned i = 0; i < n; i++)
       if (fds[i] != IORING_REGISTER_FILES_SKIP)
-        replaced(op, op->place - 1 + i, 1);
+        replaced(op, first + i, 1);
+  }
+  else if (op->res >= 0)
+    replaced(op, first, op->kind == RES_PIPE_DIRECT ? 2 : 1);
+  else if (op->kind == RES_PIPE_DIRECT && op->res == -EINVAL) {
+    /* no slot is left for the second end: then the first is empty, too */
+    fd_clear_slot(op->ring, first);
+    replaced(op, first, 1);
+  }
 }
 
 /* A descriptor was closed by an operation of its own. */
@@ -75,12 +83,12 @@ void result_effect(Op *op) {
     return;
   if (has_closed(op))
     forget_closed(op);
+  if (op->def->opcode != IORING_OP_MSG_RING)
+    replace_slots(op);
   if (op->res < 0)
     return;
   if (op->def->opcode == IORING_OP_RECV && op->use[0].fd)
     op->use[0].fd->dry = !(op->flags & IORING_CQE_F_SOCK_NONEMPTY);
-  if (op->def->opcode != IORING_OP_MSG_RING)
-    replace_slots(op);
   if (op->kind == RES_UPDATE)
     renew_data(op);
 }
