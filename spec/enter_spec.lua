@@ -727,29 +727,6 @@ end)
 
 -- ---- errors of an entry -----------------------------------------------------
 
--- The address of a buffer: where in this process's memory its text is.
-local function address_of(buffer, size)
-  local text <const> = ("uring %016x"):format(math.random(0))
-  local memory <close> = assert(io.open("/proc/self/mem", "rb"))
-  memory:setvbuf "no"
-  buffer:set(text)
-  local ranges = {}
-  for line in io.lines "/proc/self/maps" do
-    local from, to = line:match "^(%x+)%-(%x+) rw"
-    if from then
-      from, to = tonumber(from, 16), tonumber(to, 16)
-      if to - from >= size and to - from < 64 * size then ranges[#ranges + 1] = { from, to } end
-    end
-  end
-  for _, range in ipairs(ranges) do
-    for at = range[1], range[2] - size, 4096 do
-      memory:seek("set", at)
-      if memory:read(#text) == text then return at end
-    end
-  end
-  error "the buffer is nowhere"
-end
-
 -- An operation fails likewise, and its message names it.
 local function fails_on(ring, code, what, f, ...)
   fails(code, what .. ": " .. core.strerror(errno[code]), on(ring, f, ...))
@@ -821,7 +798,7 @@ describe("an error of an entry:", function()
   case("EFAULT, when its memory is not accessible", function(ring)
     local size <const> = 1 << 20
     local buffer = core.buffer(size)
-    local address <const> = address_of(buffer, size)
+    local address <const> = helper.address_of(buffer, size)
     process.protect(address, size, false)
     local results = table.pack(pcall(function()
       ends(ring, "EFAULT", function(sqe) sqe:prep_read(zero, buffer) end)

@@ -232,6 +232,30 @@ function helper.read_file(path)
   return file:read "a"
 end
 
+-- The address of a buffer of whole pages: where in this process's memory the
+-- text is that it gets.
+function helper.address_of(buffer, size)
+  local text <const> = ("uring %016x"):format(math.random(0))
+  local memory <close> = assert(io.open("/proc/self/mem", "rb"))
+  memory:setvbuf "no"
+  buffer:set(text)
+  local ranges = {}
+  for line in io.lines "/proc/self/maps" do
+    local from, to = line:match "^(%x+)%-(%x+) rw"
+    if from then
+      from, to = tonumber(from, 16), tonumber(to, 16)
+      if to - from >= size and to - from < 64 * size then ranges[#ranges + 1] = { from, to } end
+    end
+  end
+  for _, range in ipairs(ranges) do
+    for at = range[1], range[2] - size, 4096 do
+      memory:seek("set", at)
+      if memory:read(#text) == text then return at end
+    end
+  end
+  error "the buffer is nowhere"
+end
+
 -- A TCP socket that listens on a free port of 127.0.0.1, and its address.
 function helper.listener(backlog)
   local fd = assert(op.socket(core.AF_INET, core.SOCK_STREAM))

@@ -264,14 +264,6 @@ describe("rights", function()
     ring:submit_and_wait(2)
     assert.same({ -core.errno.EACCES, 0 }, { ring:wait_cqe().res, ring:wait_cqe().res })
   end, { r_disabled = true, submit_all = true })
-
-  case("restrictions come before enabling", function(ring)
-    fails("EBADFD", "register_restrictions: File descriptor in bad state",
-      ring:register_restrictions { { sqe_op = "nop" } })
-    raises("restriction expected", ring.register_restrictions, ring, { {} })
-    raises("no operation has that name", ring.register_restrictions, ring, { { sqe_op = "x" } })
-    fails("EBADFD", "enable_rings: File descriptor in bad state", ring:enable_rings())
-  end)
 end)
 
 describe("workers", function()

@@ -1,6 +1,7 @@
 -- Where io_uring is forbidden, absent or too dear: the message says what is in
 -- the way and what to do about it, and there is no traceback.
 
+local core = require "uring.core"
 local helper = require "spec.helper"
 
 local script <const> = [[
@@ -97,34 +98,99 @@ describe("without io_uring", function()
   end)
 end)
 
-describe("an ordinary user with a tiny limit of locked memory", function()
-  local limited <const> = "setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all " ..
-    "--bounding-set=-all prlimit --memlock=0:0"
-  local works <const> = helper.shell(limited .. " true") == ""
+-- A script of an ordinary user, who may not be able to read the tree, with a
+-- limit of locked memory in bytes.
+local as_nobody <const> = "setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all " ..
+  "--bounding-set=-all prlimit --memlock=%d:%d "
+local function ordinary(memlock, text)
+  local dir <close> = helper.tmpdir()
+  local module = assert(package.searchpath("uring.core", package.cpath))
+  helper.write_file(dir .. "/core.so", helper.read_file(module))
+  helper.write_file(dir .. "/script.lua", ([[
+    package.preload["uring.core"] = package.loadlib("%s/core.so", "luaopen_uring_core")
+  ]]):format(dir) .. text)
+  helper.shell("chmod -R a+rX " .. dir)
+  return (helper.shell((as_nobody .. "lua5.4 %s/script.lua"):format(memlock, memlock, dir)))
+end
 
-  local function limited_it(name, f)
-    if works and not checked then
-      it(name, f)
-    else
-      pending(name .. (checked and " (not under a checker)" or " (setpriv cannot run here)"))
-    end
+local ordinary_works <const> = helper.shell(as_nobody:format(0, 0) .. "true") == ""
+
+local function ordinary_it(name, f)
+  if ordinary_works and not checked then
+    it(name, f)
+  else
+    pending(name .. (checked and " (not under a checker)" or " (setpriv cannot run here)"))
   end
+end
 
-  limited_it("is told so", function()
-    local dir <close> = helper.tmpdir() -- others may not be able to read the tree
-    local core = assert(package.searchpath("uring.core", package.cpath))
-    helper.write_file(dir .. "/core.so", helper.read_file(core))
-    helper.write_file(dir .. "/script.lua", ([[
-      package.preload["uring.core"] = package.loadlib("%s/core.so", "luaopen_uring_core")
-    ]]):format(dir) .. script)
-    helper.shell("chmod -R a+rX " .. dir)
-    local output = helper.shell(("%s lua5.4 %s/script.lua"):format(limited, dir))
-    check(output, { "the limit of this user is 0 KiB", "ulimit -l", "RLIMIT_MEMLOCK" }, 12)
+describe("an ordinary user with a tiny limit of locked memory", function()
+  ordinary_it("is told so", function()
+    check(ordinary(0, script), { "the limit of this user is 0 KiB", "ulimit -l", "RLIMIT_MEMLOCK" },
+      12)
+  end)
+
+  ordinary_it("is told so when a buffer is registered", function()
+    local output = ordinary(65536, [[
+      local core = require "uring.core"
+      local ring = assert(core.ring { entries = 4 })
+      print(ring:register_buffers { core.buffer(100000) })
+      print(ring:register_buffers { core.buffer(1000) })
+      print(ring:setup_buf_ring(4096, 1))
+      print(ring:spawn(core.op.nop):join())
+    ]])
+    local reason <const> = "Cannot allocate memory (the limit of locked memory is 64 KiB: " ..
+      "ulimit -l)\t12\n"
+    assert.equal("nil\tregister_buffers: " .. reason .. "true\n" ..
+      "nil\tsetup_buf_ring: " .. reason .. "0\n", output)
   end)
 end)
 
-describe("a process without descriptors", function()
-  it("is told so, and gets a ring when it has one again", function()
+-- In the order of the page.
+describe("an error of io_uring_setup(2):", function()
+  local process <const>, fails <const> = helper.process, helper.fails
+  local main_it <const> = helper.main_it
+
+  local function invalid(options)
+    fails("EINVAL", "io_uring_setup: Invalid argument", core.ring(options))
+  end
+
+  pending("EFAULT, when params is at no address (it is a structure of the C half)")
+
+  pending("EINVAL, when resv is not zero (it is, and no option sets it)")
+
+  main_it("EINVAL, when a flag is not supported, or not with the others", function()
+    invalid { hybrid_iopoll = true }
+    invalid { taskrun_flag = true }
+    invalid { defer_taskrun = true }
+    invalid { sqpoll = true, coop_taskrun = true }
+    invalid { cqe32 = true, cqe_mixed = true }
+  end)
+
+  main_it("EINVAL, when entries is out of bounds", function()
+    invalid { entries = 32769, clamp = false }
+    helper.raises("integer from 1", core.ring, { entries = 0 })
+    local ring <close> = assert(core.ring { entries = 32769 }) -- clamped
+    assert.equal(32768, ring.sq_entries)
+  end)
+
+  main_it("EINVAL, when sq_thread_cpu is given without sqpoll, or is no processor", function()
+    invalid { sq_thread_cpu = 0 }
+    invalid { sq_thread_cpu = 1 << 20, sqpoll = true }
+    local ring <close> = assert(core.ring { sq_thread_cpu = 0, sqpoll = true })
+    assert.equal(core.IORING_SETUP_SQ_AFF, ring.flags & core.IORING_SETUP_SQ_AFF)
+  end)
+
+  main_it("EINVAL, when cq_entries is less than entries, or too many", function()
+    invalid { entries = 8, cq_entries = 4 }
+    invalid { entries = 8, cq_entries = 65537, clamp = false }
+    helper.raises("integer from 1", core.ring, { cq_entries = 0 })
+  end)
+
+  main_it("EINVAL, when registered_fd_only is given without no_mmap", function()
+    invalid { registered_fd_only = true }
+  end)
+
+  it("EMFILE, when the process has as many descriptors as it may", function()
     helper.prints("nil\tio_uring_setup: Too many open files\t24\n0\n", [[
       local core = require "uring.core"
       local process = require "spec.process"
@@ -139,5 +205,61 @@ describe("a process without descriptors", function()
       process.limit_files(limit)
       print(core.op.nop())
     ]])
+  end)
+
+  -- The limit is the whole system's, and not for root.
+  traced_it("ENFILE, when the system has as many open files as it may", function()
+    assert.equal("nil\tio_uring_setup: Too many open files in system\t23\n", inject(
+      "error=ENFILE", [[print(require "uring.core".ring())]]))
+  end)
+
+  -- ENOMEM: above.
+
+  ordinary_it("EPERM, when an ordinary user asks for sqpoll", function()
+    local output = ordinary(1 << 20, [[
+      local core = require "uring.core"
+      local ring, message, code = core.ring { sqpoll = true, sq_thread_idle = 10, entries = 4 }
+      print(ring and ring:spawn(core.op.nop):join() or message, code)
+    ]])
+    if output == "0\tnil\n" then return pending "this kernel allows it" end
+    assert.matches("^io_uring_setup: .* %(EPERM%)\t1\n$", output)
+  end)
+
+  -- The switch is the whole system's, too: the call is made to fail, and what
+  -- the message looks up is a file of ours in a name space of its own.
+  local in_space <const> = "unshare -m sh -c " ..
+    "'mount --bind %s /proc/sys/kernel/io_uring_disabled && %s'"
+  local file <const> = os.tmpname()
+  local can_mount <const> = helper.shell(in_space:format(file, "true")) == ""
+  os.remove(file)
+  for value, what in pairs {
+    [1] = "set it to 0, or run as a member of the group in kernel.io_uring_group (EPERM)",
+    [2] = "set it to 0 (EPERM)",
+  } do
+    local switched_it = can_mount and traced_it
+      or function(name) pending(name .. " (unshare cannot run here)") end
+    switched_it("EPERM, when kernel.io_uring_disabled is " .. value, function()
+      local dir <close> = helper.tmpdir()
+      helper.write_file(dir .. "/value", tostring(value))
+      helper.write_file(dir .. "/script.lua", [[print(require "uring.core".ring())]])
+      local output = helper.shell(in_space:format(dir .. "/value",
+        'env -u LD_PRELOAD strace -f -qq -o /dev/null -E LD_PRELOAD="$LD_PRELOAD" ' ..
+        "-E ASAN_OPTIONS=detect_leaks=0 -e trace=io_uring_setup " ..
+        "-e inject=io_uring_setup:error=EPERM lua5.4 " .. dir .. "/script.lua"))
+      assert.equal(("nil\tio_uring_setup: io_uring is switched off by the administrator (sysctl " ..
+        "kernel.io_uring_disabled is %d): %s\t1\n"):format(value, what), output)
+    end)
+  end
+
+  main_it("ENXIO, when the ring of attach_wq has no descriptor", function()
+    local text <const> = "io_uring_setup: the ring of attach_wq has no descriptor, or somebody " ..
+      "else has closed it (ENXIO)"
+    local ring <close> = assert(core.ring { entries = 4 })
+    assert.is_true(ring:register_ring_fd())
+    assert.is_true(ring:close_ring_fd())
+    fails("ENXIO", text, core.ring { attach_wq = ring })
+    local other <close> = assert(core.ring { entries = 4 })
+    process.close(other:fileno())
+    fails("ENXIO", text, core.ring { attach_wq = other })
   end)
 end)

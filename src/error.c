@@ -103,6 +103,10 @@ int err_setup(lua_State *L, int code) {
     case EPERM: explain_eperm(L); break;
     case ENOSYS: explain_enosys(L); break;
     case ENOMEM: explain_enomem(L); break;
+    case ENXIO:
+      lua_pushliteral(L, "the ring of attach_wq has no descriptor, or "
+        "somebody else has closed it");
+      break;
     default:
       err_push(L, code, "io_uring_setup", NULL);
       lua_pushinteger(L, code);

@@ -10,6 +10,7 @@
 */
 
 #include <errno.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,10 +42,17 @@ bool ident_fd(const Ring *r) {
 */
 static void push_reason(lua_State *L, const Ring *r, int code) {
   const char *why = NULL;
+  struct rlimit lim;
   if ((code == EBADF || code == EOPNOTSUPP) && r->uring.ring_fd >= 0 &&
       !ident_fd(r)) {
     lua_pushfstring(L, "the ring's descriptor, %d, was closed by somebody "
                        "else", r->uring.ring_fd);
+    return;
+  }
+  if (code == ENOMEM && getrlimit(RLIMIT_MEMLOCK, &lim) == 0 &&
+      lim.rlim_cur != RLIM_INFINITY) {
+    lua_pushfstring(L, "the limit of locked memory is %I KiB: ulimit -l",
+                    (LUAI_UACINT)(lim.rlim_cur / 1024));
     return;
   }
   if (code == EBADFD && r->disabled)

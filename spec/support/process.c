@@ -213,6 +213,19 @@ static int l_protect(lua_State *L) {
   return check(L, mprotect(address, size, how), "mprotect");
 }
 
+/*
+** process.map(address, size [, fd]); the pages become those of a file, or new
+** ones without it
+*/
+static int l_map(lua_State *L) {
+  void *address = (void *)(uintptr_t)luaL_checkinteger(L, 1);
+  size_t size = (size_t)luaL_checkinteger(L, 2);
+  int fd = (int)luaL_optinteger(L, 3, -1);
+  int how = MAP_FIXED | (fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED);
+  void *p = mmap(address, size, PROT_READ | PROT_WRITE, how, fd, 0);
+  return check(L, p == MAP_FAILED ? -1 : 0, "mmap");
+}
+
 /* process.lock_memory(); what it has so far stays resident */
 static int l_lock_memory(lua_State *L) {
   return check(L, mlockall(MCL_CURRENT), "mlockall");
@@ -269,6 +282,7 @@ static const luaL_Reg functions[] = {
   {"kill", l_kill},
   {"limit_files", l_limit_files},
   {"lock_memory", l_lock_memory},
+  {"map", l_map},
   {"mkdtemp", l_mkdtemp},
   {"pid", l_pid},
   {"protect", l_protect},
