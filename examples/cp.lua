@@ -3,18 +3,16 @@
 --   lua5.4 examples/cp.lua SRC DST
 
 local uring = require "uring"
-
 local CHUNK <const>, WORKERS <const> = 256 * 1024, 8
 
 local function check(ok, message)
-  if not ok then error({message = message}, 0) end
-  return ok
+  return ok or error({message = message}, 0)
 end
 
 local function progress(done, size)
   local part = math.min(done / size, 1)
-  io.stderr:write(("\r[%-50s] %3d %%"):format(("#"):rep(part * 50 // 1 | 0),
-                  part * 100 // 1 | 0), done >= size and "\n" or "")
+  local bar = ("\r[%-50s] %3d %%"):format(("#"):rep(part * 50 // 1 | 0), part * 100 // 1 | 0)
+  io.stderr:write(bar, done >= size and "\n" or "")
 end
 
 -- The chunks up to 'size', each worker the next one; then what comes after.
@@ -72,8 +70,10 @@ if #arg ~= 2 then
   io.stderr:write("usage: cp.lua SRC DST\n")
   os.exit(2, true)
 end
-local ok, problem = pcall(uring.run, cp, arg[1], arg[2])
+-- caught inside, too: the workers fail alike, and one message will do
+local started, ok, problem = pcall(uring.run, pcall, cp, arg[1], arg[2])
+if not started then ok, problem = false, ok end
 if not ok then
-  io.stderr:write("cp: ", tostring(type(problem) == "table" and problem.message or problem), "\n")
+  io.stderr:write("cp: ", type(problem) == "table" and problem.message or tostring(problem), "\n")
 end
 os.exit(ok, true)

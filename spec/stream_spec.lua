@@ -129,13 +129,41 @@ describe("stream", function()
       end)
     end)
 
+    it("takes several formats, and numerals, as a file's does", function()
+      local text <const> = "12 0x1p4 rest\nabcdef"
+      for size = 1, #text do
+        fed(cut(text, size), function(a)
+          assert.same({12, 16.0, " rest", "abc"}, {a:read("n", "n", "l", 3)})
+          local results <const> = table.pack(a:read("a", "l", "l"))
+          assert.same({"def", n = 2}, results)
+        end)
+      end
+      fed({"x1\n"}, function(a)
+        ends(a:read "n")
+        assert.equal("x1", a:read())
+      end)
+      fed({"one\ntwo\n"}, function(a)
+        raises("bad argument #2 to 'read' (invalid format)", a.read, a, "l", "x")
+        assert.equal("two", a:read())
+      end)
+    end)
+
+    it("keeps what was read of a numeral when it is cancelled", function()
+      local a, b = pair()
+      local _ <close> = helper.closing(a, b)
+      assert(b:write "12")
+      assert.is_nil((uring.timeout(0.01, a.read, a, "n")))
+      assert(b:write "34 ")
+      assert.equal(1234, a:read "n")
+    end)
+
     it("takes the names of older Luas, and rejects others", function()
       local a, b = pair()
       local _ <close> = helper.closing(a, b)
       assert(b:write "line\nline\n")
       assert.equal("line", a:read "*line")
       assert.equal("line", a:read "*l")
-      for _, format in ipairs {"x", "", "*", "n", {}, true, print} do
+      for _, format in ipairs {"x", "", "*", {}, true, print} do
         raises("bad argument #1 to 'read' (invalid format)", a.read, a, format)
       end
       raises("bad argument #1 to 'read' (out of range)", a.read, a, -1)

@@ -2,7 +2,7 @@
 --
 -- A regular file is read and written at explicit offsets, so the position is
 -- this object's own; anything else (a pipe, a terminal) goes in order.
--- Reads are buffered, writes are not.
+-- Reads are buffered (see reader.lua), writes are not.
 --
 -- One task reads at a time: a second one gets EBUSY at once.  Writes of
 -- several tasks follow each other in the file; each takes its place in it
@@ -10,17 +10,18 @@
 
 local core <const> = require "uring.core"
 local op <const>, errno <const> = core.op, core.errno
-local numeral <const> = require "uring.numeral"
+local reader <const> = require "uring.reader"
 
 local CHUNK <const> = 65536
 local LARGEST <const> = 1 << 20        -- one read, whatever was asked for
 local find <const>, sub <const> = string.find, string.sub
 local pcall <const>, select <const>, type <const> = pcall, select, type
+local closed <const>, integer <const> = reader.closed, reader.integer
 
----@class uring.File
+---@class uring.File: uring.Reader
 ---@field fd uring.Fd
 ---@field path string
-local File = {}
+local File = reader.extend {}
 local meta = {__name = "uring.file", __index = File}
 
 local O <const> = core
@@ -35,27 +36,9 @@ local MODES <const> = {
   ["x+"] = O.O_RDWR | O.O_CREAT | O.O_EXCL
 }
 
-local function closed()
-  return nil, "closed", errno.ECANCELED
-end
-
 local function busy(what, self)
   return nil, what .. " " .. self.path .. ": another task reads it",
          errno.EBUSY
-end
-
--- An argument as an integer that is at least 'min', or an error for whoever
--- called the method.
-local function integer(value, min, arg, what)
-  local n = type(value) == "number" and math.tointeger(value)
-  if n and n >= min then return n end
-  local why = "out of range"
-  if type(value) ~= "number" then
-    why = "number expected, got " .. type(value)
-  elseif not n then
-    why = "number has no integer representation"
-  end
-  error(("bad argument #%d to '%s' (%s)"):format(arg, what, why), 3)
 end
 
 -- Put the path into the message of an operation on the descriptor.
@@ -102,7 +85,7 @@ local function open(path, mode, permissions)
     fd = fd, path = path, append = append,
     offset = regular and 0 or -1,      -- where the next read of the fd begins
     at_end = regular and append and flags & O.O_RDWR == 0,
-    buffer = "", from = 1
+    buffer = "", from = 1, parked = false, closed = false, reading = false
   }, meta)
 end
 
@@ -121,194 +104,32 @@ local function read_next(self, n)
   return op.read(self.fd, n, self.offset)
 end
 
--- One read into the buffer, which is empty; nil alone is the end.  Where it
--- raises, for the task is cancelled, the pieces go back into the buffer.
-local function fill(self, n, pieces)
+-- One read; nil alone is the end, which may be a later one the next time.
+function File:_receive(want)
   if self.closed then return closed() end
   if self.reading then return busy("read", self) end
+  local n <const> = math.min(math.max(want or 0, CHUNK), LARGEST)
   self.reading = true
-  local ok, data, message, code = pcall(read_next, self, n or CHUNK)
+  local ok, data, message, code = pcall(read_next, self, n)
   self.reading = false
-  if not ok then
-    if pieces then self.buffer, self.from = table.concat(pieces), 1 end
-    error(data, 0)
-  end
+  if not ok then error(data, 0) end
   if not data then
     if self.closed then return closed() end
     return named(self, message, code)
   end
   if data == "" then return nil end
   if self.offset >= 0 then self.offset = self.offset + #data end
-  self.buffer, self.from = data, 1
-  return true
-end
-
--- Fail with what was read so far.
-local function fail(self, pieces, message, code)
-  local partial = pieces and table.concat(pieces)
-  if code == errno.EBUSY then          -- nothing was done
-    if partial then self.buffer, self.from = partial, 1 end
-    return nil, message, code
-  end
-  return nil, message, code, partial
-end
-
-local function take_all(self)
-  local data = self.from == 1 and self.buffer or sub(self.buffer, self.from)
-  self.buffer, self.from = "", 1
   return data
 end
 
--- The next byte without taking it; nil at the end.
-local function peek(self, taken)
-  if self.from > #self.buffer then
-    local ok, message, code = fill(self, nil, taken)
-    if not ok then return nil, message, code end
-  end
-  return sub(self.buffer, self.from, self.from)
-end
+function File:_reading() return self.reading end
 
-local function read_line(self, keep)
-  local pieces
-  while true do
-    local from = self.from
-    local stop = find(self.buffer, "\n", from, true)
-    if stop then
-      self.from = stop + 1
-      local line = sub(self.buffer, from, keep and stop or stop - 1)
-      if not pieces then return line end
-      pieces[#pieces + 1] = line
-      return table.concat(pieces)
-    end
-    local rest = take_all(self)
-    if rest ~= "" then
-      pieces = pieces or {}
-      pieces[#pieces + 1] = rest
-    end
-    local ok, message, code = fill(self, nil, pieces)
-    if not ok then
-      if message then return fail(self, pieces, message, code) end
-      return pieces and table.concat(pieces)
-    end
-  end
-end
+function File:_busy(what) return busy(what, self) end
 
-local function read_count(self, n)
-  if n == 0 then
-    local byte, message, code = peek(self)
-    if byte then return "" end
-    if message then return nil, message, code end
-    return nil
-  end
-  local have = #self.buffer - self.from + 1
-  if have >= n then
-    local from = self.from
-    self.from = from + n
-    return sub(self.buffer, from, from + n - 1)
-  end
-  local pieces, count = {take_all(self)}, have
-  while count < n do
-    local most <const> = math.min(math.max(n - count, CHUNK), LARGEST)
-    local ok, message, code = fill(self, most, pieces)
-    if not ok then
-      if message then return fail(self, pieces, message, code) end
-      if count == 0 then return nil end
-      return table.concat(pieces)
-    end
-    local piece = self.buffer
-    if count + #piece > n then
-      piece = sub(piece, 1, n - count)
-    end
-    self.from = #piece + 1
-    count = count + #piece
-    pieces[#pieces + 1] = piece
-  end
-  return table.concat(pieces)
-end
-
-local function read_everything(self)
-  local pieces = {take_all(self)}
-  while true do
-    local ok, message, code = fill(self, nil, pieces)
-    if not ok then
-      if message then return fail(self, pieces, message, code) end
-      return table.concat(pieces)
-    end
-    pieces[#pieces + 1] = take_all(self)
-  end
-end
-
-local function read_number(self)
-  local taken, message, code = {}, nil, nil
-  local number = numeral.read(function()
-    local c
-    c, message, code = peek(self, taken)
-    return c
-  end, function()
-    taken[#taken + 1] = sub(self.buffer, self.from, self.from)
-    self.from = self.from + 1
-  end)
-  if message then return nil, message, code end
-  return number
-end
-
--- As in liolib, a star before a letter and more letters after it do no harm.
-local readers <const> = {
-  l = function(self) return read_line(self, false) end,
-  L = function(self) return read_line(self, true) end,
-  a = read_everything,
-  n = read_number
-}
-
-local function read_one(self, format, arg)
-  local kind <const> = type(format)
-  if kind == "number" then
-    return read_count(self, integer(format, 0, arg, "read"))
-  end
-  local reader = kind == "string" and readers[format:match "^%*?(.?)"]
-  if not reader then
-    error(("bad argument #%d to 'read' (invalid format)"):format(arg), 2)
-  end
-  return reader(self)
-end
-
--- A value for each format, nil for the first one that fails.
-local function read_each(self, ...)
-  local n, results = select("#", ...), {}
-  for i = 1, n do
-    local value, message, code, partial = read_one(self, (select(i, ...)), i)
-    if value == nil and message then return nil, message, code, partial end
-    results[i] = value
-    if value == nil then return table.unpack(results, 1, i) end
-  end
-  return table.unpack(results, 1, n)
-end
-
---- Read by the formats of Lua's files: "l" (default), "L", "a", "n", counts.
----@param ... string|integer
----@return string|number|nil ... nil alone at the end; nil, message, errno,
----partial when a read fails
-function File:read(...)
-  if self.closed then return closed() end
-  local n <const> = select("#", ...)
-  local format <const> = ...
-  if n == 0 or n == 1 and format == nil then return read_line(self, false) end
-  if n == 1 then return read_one(self, format, 1) end
-  return read_each(self, ...)
-end
-
--- What an iterator returns for what a read has returned.
-local function or_raise(data, message, ...)
-  if data == nil and message then error(message, 2) end
-  return data, message, ...
-end
-
---- An iterator over lines, or over what read(...) returns.
-function File:lines(...)
-  local formats <const> = table.pack(...)
-  return function()
-    return or_raise(self:read(table.unpack(formats, 1, formats.n)))
-  end
+-- Nobody reads, and all that was read ahead is in the buffer.
+local function at_rest(self, what)
+  if self.reading then return busy(what, self) end
+  return reader.ready(self, what)
 end
 
 -- Where the next read or write is to be, for the script.
@@ -318,10 +139,9 @@ end
 
 -- Forget what was read ahead of a file that has positions.
 local function rewind(self)
-  if self.offset >= 0 then
-    self.offset = position(self)
-    self.buffer, self.from = "", 1
-  end
+  if self.offset < 0 then return end
+  self.offset = position(self)
+  self.buffer, self.from = "", 1
 end
 
 -- -> true, or nil and the failure; and always how many bytes were written
@@ -378,11 +198,15 @@ function File:write(...)
   if self.closed then return closed() end
   local data <const> = join(...)
   local placed <const> = self.offset >= 0
-  if placed and self.reading then return busy("write", self) end
-  rewind(self)
+  local ok, message, code
+  if placed then
+    ok, message, code = at_rest(self, "write")
+    if not ok then return nil, message, code end
+    rewind(self)
+  end
   if data == "" then return self end
   local write <const> = placed and not self.append and write_here or write_on
-  local ok, message, code = write(self, data)
+  ok, message, code = write(self, data)
   if ok then return self end
   if self.closed then return closed() end
   return named(self, message, code)
@@ -403,14 +227,16 @@ function File:seek(whence, offset)
   if self.offset < 0 then
     return nil, "seek " .. self.path .. ": Illegal seek", errno.ESPIPE
   end
-  if self.reading then return busy("seek", self) end
+  local ok, message, code = at_rest(self, "seek")
+  if not ok then return nil, message, code end
   local base = 0
   if whence == "end" then
-    local st, message, code = self:stat()
+    local st
+    st, message, code = self:stat()
     if not st then return nil, message, code end
     base = st.size
   elseif whence == "cur" then
-    local ok, message, code = settle(self)
+    ok, message, code = settle(self)
     if not ok then return nil, message, code end
     base = position(self)
   end
@@ -484,9 +310,10 @@ end
 ---@return true? done nil, message, errno
 function File:truncate(size)
   if self.closed then return closed() end
-  if self.reading then return busy("truncate", self) end
+  local ok, message, code = at_rest(self, "truncate")
+  if not ok then return nil, message, code end
   rewind(self)
-  local ok, message, code = op.ftruncate(self.fd, size)
+  ok, message, code = op.ftruncate(self.fd, size)
   if not ok then return named(self, message, code) end
   return true
 end

@@ -1,29 +1,28 @@
---- Buffered streams over descriptors: sockets, and pipes later.
+--- Buffered streams over connected sockets.
 --
 -- One reader and one writer at a time: a second one gets EBUSY at once.  End
 -- of file is nil alone; a read that fails after some bytes returns them as
 -- its fourth value.  Nothing is translated.
 
 local core <const> = require "uring.core"
-local op <const> = core.op
-local errno <const>, strerror <const> = core.errno, core.strerror
+local op <const>, errno <const> = core.op, core.errno
+local reader <const> = require "uring.reader"
 
 local MIN_CHUNK <const>, MAX_CHUNK <const> = 4096, 65536
 local JOIN_LIMIT <const> = 65536       -- pieces joined before they are sent
 
-local find <const>, sub <const> = string.find, string.sub
-local select <const>, type <const> = select, type
+local select <const>, sub <const>, type <const> = select, string.sub, type
+local closed <const> = reader.closed
 -- these let one task at a time into each direction of a descriptor
 local recv <const>, send <const> = core.stream.recv, core.stream.send
 local reading <const> = core.stream.reading
 
--- The bytes that were received and not read yet are the parked pieces, if
--- there are any, and then buffer from 'from' on.  'chunk' is how many to ask
--- for; false when no more can come, at the end or when it is closed.
+-- 'chunk' is how many bytes to ask for; false when no more can come, at the
+-- end or when it is closed.
 
----@class uring.Stream
+---@class uring.Stream: uring.Reader
 ---@field fd uring.Fd
-local Stream = {}
+local Stream = reader.extend {}
 
 local meta = {__name = "uring.stream", __index = Stream}
 
@@ -38,10 +37,6 @@ local function new(fd, peer)
   }, meta)
 end
 
-local function closed()
-  return nil, "closed", errno.ECANCELED
-end
-
 local function busy(what)
   return nil, what .. ": another task is at it", errno.EBUSY
 end
@@ -52,6 +47,8 @@ local function failed(self, what, message, code)
   if code == errno.EBUSY then return busy(what) end
   return nil, message, code
 end
+
+-- ---- reading: see reader.lua ---------------------------------------------
 
 -- One recv; nil alone is the end.
 local function receive(self)
@@ -72,275 +69,22 @@ local function receive(self)
   return data
 end
 
--- The same.  The pieces read so far are parked meanwhile: when it raises, for
--- the task is cancelled, they stay there.
-local function receive_more(self, pieces)
-  self.parked = pieces
-  local data, message, code = receive(self)
-  self.parked = false
-  return data, message, code
-end
+Stream._receive = receive
 
--- The bytes that were received and not read yet.
-local function pending(self)
-  if self.from == 1 then return self.buffer end
-  return sub(self.buffer, self.from)
-end
+function Stream:_reading() return reading(self.fd) end
 
-local function take_all(self)
-  local data = pending(self)
-  self.buffer, self.from = "", 1
-  return data
-end
+function Stream._busy(_, what) return busy(what) end
 
--- Pieces are parked: another task reads, or they were left by one that was
--- cancelled.  True when this one may read.
-local function unpark(self)
-  if reading(self.fd) then return busy "read" end
-  self.buffer = table.concat(self.parked) .. pending(self)
-  self.from, self.parked = 1, false
-  return true
-end
-
--- The argument as an integer from 'min', or an error for whoever called.
-local function count(value, min, what)
-  local n = type(value) == "number" and math.tointeger(value)
-  if n and n >= min then return n end
-  local why = "out of range"
-  if type(value) ~= "number" then
-    why = "number expected, got " .. type(value)
-  elseif not n then
-    why = "number has no integer representation"
-  end
-  error(("bad argument #1 to '%s' (%s)"):format(what, why), 3)
-end
+local readsome <const> = Stream.readsome
 
 --- At least one byte: what has arrived, at most `max`.
 ---@param max? integer
 ---@return string? bytes nil at the end; nil, message, errno
 function Stream:readsome(max)
-  if not max and not self.parked and self.from > #self.buffer then
-    return receive(self)
+  if max or self.parked or self.from <= #self.buffer then
+    return readsome(self, max)
   end
-  if max then max = count(max, 1, "readsome") end
-  local data, message, code = true, nil, nil
-  if self.parked then data, message, code = unpark(self) end
-  if not data then return nil, message, code end
-  if self.from > #self.buffer then
-    data, message, code = receive(self)
-    if not data then
-      if message then return nil, message, code end
-      return nil
-    end
-  else
-    data = take_all(self)
-  end
-  if max and #data > max then
-    self.buffer, self.from = data, max + 1
-    return sub(data, 1, max)
-  end
-  return data
-end
-
--- Keep the pieces that were read for nothing, and fail.
-local function fail(self, pieces, message, code)
-  local partial = table.concat(pieces)
-  if not message then
-    message, code = "end of file", errno.ENODATA
-  end
-  if code == errno.EBUSY then
-    self.buffer, self.from = partial .. pending(self), 1
-    return nil, message, code
-  end
-  return nil, message, code, partial
-end
-
-local function read_exact(self, n)
-  if self.parked then
-    local ok, message, code = unpark(self)
-    if not ok then return nil, message, code end
-  end
-  local have = #self.buffer - self.from + 1
-  if have >= n then
-    local from = self.from
-    self.from = from + n
-    return sub(self.buffer, from, from + n - 1)
-  end
-  local pieces, size = {take_all(self)}, have
-  while size < n do
-    local data, message, code = receive_more(self, pieces)
-    if not data then
-      if not message and size == 0 then return nil end
-      return fail(self, pieces, message, code)
-    end
-    if size + #data > n then
-      self.buffer, self.from = data, n - size + 1
-      data = sub(data, 1, n - size)
-    end
-    size = size + #data
-    pieces[#pieces + 1] = data
-  end
-  return table.concat(pieces)
-end
-
---- Exactly n bytes.
----@param n integer
----@return string? bytes nil alone when the end came before the first; nil,
----message, errno, partial when it came later
-function Stream:readexact(n)
-  return read_exact(self, count(n, 0, "readexact"))
-end
-
--- Read on until the delimiter is there.  'data' are the bytes so far; it
--- may begin in the first 'limit' + 1 of them all.
-local function read_on(self, data, delimiter, limit)
-  local pieces, size = {data}, #data
-  local overlap = #delimiter - 1
-  local tail = overlap > 0 and sub(data, -overlap) or ""
-  while not limit or size <= limit + overlap do
-    local chunk, message, code = receive_more(self, pieces)
-    if not chunk then
-      if not message then                -- the end: the rest, undelimited
-        self.buffer, self.from = table.concat(pieces), 1
-        return nil
-      end
-      return fail(self, pieces, message, code)
-    end
-    local window = tail .. chunk
-    local first = find(window, delimiter, 1, true)
-    if first then
-      local stop = first + overlap - #tail  -- last byte of it in the chunk
-      if limit and size + stop > limit + overlap + 1 then
-        pieces[#pieces + 1] = chunk
-        break
-      end
-      pieces[#pieces + 1] = sub(chunk, 1, stop)
-      self.buffer, self.from = chunk, stop + 1
-      return table.concat(pieces)
-    end
-    tail = overlap > 0 and sub(window, -overlap) or ""
-    size = size + #chunk
-    pieces[#pieces + 1] = chunk
-  end
-  self.buffer, self.from = table.concat(pieces), 1
-  return nil, "line too long", errno.EMSGSIZE
-end
-
--- Up to and with the delimiter; nil, and the bytes kept, when the end comes.
-local function read_delimited(self, delimiter, limit)
-  if self.parked then
-    local ok, message, code = unpark(self)
-    if not ok then return nil, message, code end
-  end
-  local from = self.from
-  local first, last = find(self.buffer, delimiter, from, true)
-  if not first then
-    return read_on(self, take_all(self), delimiter, limit)
-  end
-  if limit and first - from > limit then
-    return nil, "line too long", errno.EMSGSIZE
-  end
-  self.from = last + 1
-  return sub(self.buffer, from, last)
-end
-
---- The bytes up to a delimiter, which is read, too, but not returned.
----@param delimiter string
----@param limit? integer the most bytes before it; when there are more, they
----stay, and it is nil, "line too long", EMSGSIZE
----@return string? bytes nil alone at the end; nil, message, errno, partial
-function Stream:readuntil(delimiter, limit)
-  if type(delimiter) ~= "string" or delimiter == "" then
-    error("bad argument #1 to 'readuntil' (non-empty string expected)", 2)
-  end
-  if limit ~= nil and (math.type(limit) ~= "integer" or limit < 0) then
-    error("bad argument #2 to 'readuntil' (limit of bytes expected)", 2)
-  end
-  local data, message, code, partial = read_delimited(self, delimiter, limit)
-  if data then return sub(data, 1, -#delimiter - 1) end
-  if message then return nil, message, code, partial end
-  if self.from <= #self.buffer then return fail(self, {take_all(self)}) end
-  return nil
-end
-
--- A line; the last one may lack its newline.
-local function read_line(self, keep)
-  local line, message, code, partial = read_delimited(self, "\n")
-  if line then return keep and line or sub(line, 1, -2) end
-  if message then return nil, message, code, partial end
-  if self.from <= #self.buffer then return take_all(self) end
-  return nil
-end
-
-local function read_everything(self)
-  if self.parked then
-    local ok, message, code = unpark(self)
-    if not ok then return nil, message, code end
-  end
-  local pieces = {take_all(self)}
-  while true do
-    local data, message, code = receive_more(self, pieces)
-    if not data then
-      if message then return fail(self, pieces, message, code) end
-      return table.concat(pieces)
-    end
-    pieces[#pieces + 1] = data
-  end
-end
-
--- Up to n bytes, fewer only at the end, as io.read counts.
-local function read_count(self, n)
-  if n == 0 then
-    if self.parked then
-      local ok, message, code = unpark(self)
-      if not ok then return nil, message, code end
-    end
-    if self.from > #self.buffer then
-      local data, message, code = receive(self)
-      if message then return nil, message, code end
-      if not data then return nil end
-      self.buffer, self.from = data, 1
-    end
-    return ""
-  end
-  local data, message, code, partial = read_exact(self, n)
-  if data then return data end
-  if code == errno.ENODATA then return partial end
-  if message then return nil, message, code, partial end
-  return nil
-end
-
-local readers <const> = {
-  l = function(self) return read_line(self, false) end,
-  L = function(self) return read_line(self, true) end,
-  a = read_everything
-}
-
-local function read_one(self, format)
-  if type(format) == "number" then
-    return read_count(self, count(format, 0, "read"))
-  end
-  local reader = type(format) == "string" and readers[format:match "^%*?(.?)"]
-  if not reader then error("bad argument #1 to 'read' (invalid format)", 2) end
-  return reader(self)
-end
-
---- Read as a Lua file does: "l" (default), "L", "a", or a count.
----@param format? string|integer
----@return string? bytes nil alone at the end; nil, message, errno, partial
-function Stream:read(format)
-  if format == nil then return read_line(self, false) end
-  return read_one(self, format)
-end
-
---- An iterator over lines, or over what read(format) returns.
----@param format? string|integer
-function Stream:lines(format)
-  return function()
-    local data, message = self:read(format)
-    if not data and message then error(message, 2) end
-    return data
-  end
+  return receive(self)                 -- the usual case at once
 end
 
 -- ---- writing -------------------------------------------------------------
@@ -465,4 +209,4 @@ function meta:__tostring()
   return ("uring.stream (fd %d)"):format(self.fd:fileno())
 end
 
-return {new = new, strerror = strerror}
+return {new = new}
