@@ -169,6 +169,35 @@ describe("a nursery", function()
     collectgarbage()
   end)
 
+  it_task("adopts the tasks of another, which keep their owner", function()
+    local nursery, other = core.nursery "one", core.nursery "two"
+    local first, adopted = parked(nursery, 1), parked(other, 3)
+    local left = false
+    local waiter = core.spawn(function()
+      other:join()
+      left = true
+    end)
+    core.yield()
+    assert.equal(nursery, nursery:adopt(other))
+    assert.same({ 4, 0 }, { #nursery, #other })
+    waiter:join()
+    assert.is_true(left)
+    nursery:interrupt "not for them"
+    assert.is_false(pcall(first[1].join, first[1]))
+    for _, task in ipairs(adopted) do
+      assert.equal("two", task:owner())
+      assert.equal("waiting", task:status())
+    end
+    other = nil                            -- luacheck: ignore 311
+    collectgarbage()
+    wake(adopted)
+    nursery:join()
+    assert.equal(0, #nursery)
+    nursery:adopt(core.nursery(nil))
+    raises("the same nursery", nursery.adopt, nursery, nursery)
+    raises("uring.nursery expected", nursery.adopt, nursery, {})
+  end)
+
   main_it("survives that a stranger closes the coroutine which waits for it", function()
     local waiter
     do

@@ -165,6 +165,9 @@ void sched_start(Task *t);
 void sched_again(lua_State *L, Task *t);
 void sched_interrupt(Task *t);
 int sched_await(lua_State *L, State *S, Op *op);
+bool sched_stopped(const Task *t, const Op *op);
+int sched_timers(lua_State *L, Ring *r);
+int64_t sched_patience(const Ring *r, int64_t timeout);
 int sched_turn(lua_State *L, Ring *r, int64_t timeout);
 
 /* ---- place.c ---------------------------------------------------------- */

@@ -146,6 +146,7 @@ static int next(lua_State *L, State *S, Multi *m) {
       return sched_park(L, t, WAIT_MULTI, FOREVER, nextk);
     }
     place_step(L, S, m->op->ring, FOREVER);
+    sched_ready(L, S);
   }
 }
 

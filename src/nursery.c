@@ -97,6 +97,41 @@ static int l_nursery_interrupt(lua_State *L) {
   return 1;
 }
 
+/* It may have no task left. */
+static void wake_waiters(Nursery *n) {
+  while (n->count == 0 && !link_alone(&n->waiters))
+    sched_wake(container(n->waiters.next, Task, link), WOKE_NORMAL);
+}
+
+/*
+** nursery:adopt(other) -> nursery
+** The tasks of the other one are waited for here from now on.  They keep their
+** owner: an interruption does not reach them.
+*/
+static int l_nursery_adopt(lua_State *L) {
+  Nursery *n = check(L, 1), *other = check(L, 2);
+  Link *at = other->tasks.next;
+  luaL_argcheck(L, n != other, 2, "the same nursery");
+  while (at != &other->tasks) {
+    Task *t = container(at, Task, sibling);
+    at = at->next;
+    if (ring_dying(L, t->ring))
+      continue;          /* it never runs again */
+    sched_push(L, t);
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, TASK_NURSERY);
+    lua_pop(L, 1);
+    link_remove(&t->sibling);
+    link_append(&n->tasks, &t->sibling);
+    t->nursery = n;
+    n->count++;
+    other->count--;
+  }
+  wake_waiters(other);
+  lua_settop(L, 1);
+  return 1;
+}
+
 /*
 ** A task of it is no more.  Whoever waits for the last one is woken first of
 ** all: what follows may fail for want of memory.
@@ -107,10 +142,8 @@ void nursery_leave(Task *t) {
     return;
   t->nursery = NULL;
   link_remove(&t->sibling);
-  if (--n->count > 0)
-    return;
-  while (!link_alone(&n->waiters))
-    sched_wake(container(n->waiters.next, Task, link), WOKE_NORMAL);
+  n->count--;
+  wake_waiters(n);
 }
 
 /* Has the task on the top still the owner that its nursery gave it? */
@@ -179,6 +212,7 @@ static int l_nursery_tostring(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
+  {"adopt", l_nursery_adopt},
   {"interrupt", l_nursery_interrupt},
   {"join", l_nursery_join},
   {"spawn", l_nursery_spawn},

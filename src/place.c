@@ -4,7 +4,8 @@
 **
 ** Outside a task an await runs turns of the loop until it is done.  Inside a
 ** task, in a callback of a C function, it waits for that one thing and
-** resumes nobody.
+** resumes nobody.  Timers fire all the same, so that a deadline reaches what
+** waits here, too.
 */
 
 #include <errno.h>
@@ -34,17 +35,35 @@ int place_wait(lua_State *L, Ring *r, unsigned want, int64_t timeout) {
   return rc == 0 && r->stalled ? -ENOMEM : rc;
 }
 
-/* One wait without resuming anybody; a status, with the error pushed. */
-static int block(lua_State *L, Ring *r, int64_t timeout) {
+/* Fire timers that are due as the loop does, outside any task; a status. */
+static int fire(lua_State *L, State *S, Ring *r) {
+  Task *t = S->task;
+  int status;
+  S->task = NULL;
+  status = sched_timers(L, r);
+  S->task = t;
+  return status;
+}
+
+/*
+** One wait without resuming anybody; a status, with the error pushed.  Timers
+** are the business of the ring's own task alone: one of their functions could
+** not be called inside another.
+*/
+static int block(lua_State *L, State *S, Ring *r, int64_t timeout) {
+  bool mine = S->task != NULL && S->task->ring == r;
   int rc = place_check(L, r);
   if (rc != LUA_OK)
     return rc;
+  if (mine)
+    timeout = sched_patience(r, timeout);
   rc = place_wait(L, r, timeout > 0, timeout);
   if (rc < 0) {
     ident_push(L, r, -rc, "io_uring_enter");
     return LUA_ERRRUN;
   }
-  return hook_run(L);
+  rc = mine ? fire(L, S, r) : LUA_OK;
+  return rc == LUA_OK ? hook_run(L) : rc;
 }
 
 /*
@@ -54,13 +73,15 @@ static int block(lua_State *L, Ring *r, int64_t timeout) {
 static int step(lua_State *L, State *S, Ring *r, int64_t timeout) {
   if (S->task == NULL && !r->busy)
     return sched_turn(L, r, timeout);
-  return block(L, r, timeout);
+  return block(L, S, r, timeout);
 }
 
 static int l_result(lua_State *L) {
   State *S = lua_touserdata(L, 1);
   Op *op = lua_touserdata(L, 2);
   lua_settop(L, 0);
+  if (S->task != NULL && sched_stopped(S->task, op))
+    sched_ready(L, S);
   return op_result(L, S, op);
 }
 
@@ -77,8 +98,11 @@ int place_await(lua_State *L, State *S, Op *op) {
   Ring *r = op->ring;
   int status = LUA_OK, base = lua_gettop(L);
   r->pins++;
-  while (status == LUA_OK && !(op->state & OP_DONE))
+  while (status == LUA_OK && !(op->state & OP_DONE)) {
+    if (S->task != NULL && S->task->cancelled)
+      op_cancel(op);
     status = step(L, S, r, FOREVER);
+  }
   if (status == LUA_OK) {
     status = take_result(L, S, op);
     op_drop(L, op, OP_WAITED);
@@ -89,7 +113,10 @@ int place_await(lua_State *L, State *S, Op *op) {
   return status == LUA_OK ? lua_gettop(L) - base : lua_error(L);
 }
 
-/* The same for what is not an operation: one step [e]. */
+/*
+** The same for what is not an operation: one step.  Whoever can be cancelled
+** looks for that after it [e].
+*/
 void place_step(lua_State *L, State *S, Ring *r, int64_t timeout) {
   int status;
   r->pins++;

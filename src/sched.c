@@ -163,7 +163,8 @@ static void release_op(lua_State *L, Task *t) {
   }
 }
 
-static bool was_cancelled(const Task *t, const Op *op) {
+/* Has the cancellation of the task ended its operation? */
+bool sched_stopped(const Task *t, const Op *op) {
   int code = op->res < 0 ? err_normal(-op->res) : 0;
   return t->cancelled && (code == ECANCELED || code == EINTR);
 }
@@ -172,7 +173,7 @@ static bool was_cancelled(const Task *t, const Op *op) {
 static int finish(lua_State *L, State *S, Task *t) {
   Op *op = t->op;
   int n;
-  if (was_cancelled(t, op)) {
+  if (sched_stopped(t, op)) {
     release_op(L, t);
     return raise_cancel(L, t);
   }
@@ -207,8 +208,9 @@ int sched_await(lua_State *L, State *S, Op *op) {
 /* ---- the turn ----------------------------------------------------------- */
 
 /* Fire the timers that are due; a status, with the error pushed. */
-static int run_timers(lua_State *L, Ring *r) {
+int sched_timers(lua_State *L, Ring *r) {
   Timer *t;
+  r->now = sched_clock();
   while ((t = heap_first(&r->timers)) != NULL && t->when <= r->now) {
     heap_remove(&r->timers, t);
     if (t->kind == TIMER_TASK)
@@ -303,11 +305,9 @@ static int resume_first(lua_State *L, Ring *r) {
   return end_task(L, r, t, status);
 }
 
-/* How long the turn may wait, in ns. */
-static int64_t wait_time(Ring *r, int64_t timeout) {
+/* How long a wait may be, in ns, so that no timer is missed. */
+int64_t sched_patience(const Ring *r, int64_t timeout) {
   const Timer *t = heap_first(&r->timers);
-  if (!link_alone(&r->ready))
-    return 0;
   if (t != NULL) {
     int64_t left = t->when - sched_clock();
     if (left < timeout)
@@ -333,14 +333,13 @@ static int turn(lua_State *L, Ring *r, int64_t timeout, int *failed) {
   if (timeout == FOREVER && stuck(r))
     return STUCK;
   guest_turn(r);
-  timeout = wait_time(r, timeout);
+  timeout = link_alone(&r->ready) ? sched_patience(r, timeout) : 0;
   *failed = place_wait(L, r, timeout > 0, timeout);
   if (r->stalled && !link_alone(&r->ready))
     *failed = 0;       /* who is ready may free some memory */
   if (*failed < 0)
     return LUA_ERRRUN;
-  r->now = sched_clock();
-  status = run_timers(L, r);
+  status = sched_timers(L, r);
   for (budget = r->nready; status == LUA_OK && budget > 0; budget--) {
     status = resume_first(L, r);
     if (r->fork_count != fork_count)  /* a task has forked, we are its child */

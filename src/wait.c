@@ -128,8 +128,10 @@ static int l_sleep(lua_State *L) {
     until--;  /* a timer all the same: who sleeps is not in a deadlock */
   if (self != NULL)
     return sched_park(L, self, WAIT_SLEEP, until, sleepk);
-  while ((left = until - sched_clock()) > 0)
+  while ((left = until - sched_clock()) > 0) {
     place_step(L, S, r, left);
+    sched_ready(L, S);
+  }
   lua_pushboolean(L, 1);
   return 1;
 }
@@ -145,8 +147,8 @@ static int l_yield(lua_State *L) {
     sched_again(L, self);
     return lua_yieldk(L, 0, 0, sleepk);
   }
-  if (S->task == NULL && !r->busy && sched_turn(L, r, 0) != LUA_OK)
-    return lua_error(L);
+  place_step(L, S, r, 0);
+  sched_ready(L, S);
   lua_pushboolean(L, 1);
   return 1;
 }
@@ -261,11 +263,18 @@ static int l_park(lua_State *L) {
   return sched_park(L, self, WAIT_PARK, until, parkk);
 }
 
-/* task:wake(...) -> whether the task was parked, and gets the values */
+/*
+** task:wake(...) -> whether the task was parked, and gets the values
+** One whose coroutine somebody has closed will end, and gets nothing.
+*/
 static int l_task_wake(lua_State *L) {
   Task *t = task_check(L, 1);
   int n = lua_gettop(L) - 1;
   bool parked = t->state == TASK_WAITING && t->wait == WAIT_PARK;
+  if (parked && !t->here && lua_status(t->leaf) != LUA_YIELD) {
+    sched_wake(t, WOKE_NORMAL);
+    parked = false;
+  }
   if (parked) {
     if (!lua_checkstack(t->leaf, n + 1))
       return luaL_error(L, "too many values");

@@ -457,6 +457,9 @@ return {
     { "interrupt(value: any): uring.Nursery",
       "From now on every await of its tasks raises the value, also of those it will have; not " ..
         "of a task that has another owner now." },
+    { "adopt(other: uring.Nursery): uring.Nursery",
+      "The tasks of the other one are waited for here from now on. They keep their owner, so an " ..
+        "interruption does not reach them." },
   } },
 
   { title = "Task objects", of = "task", {

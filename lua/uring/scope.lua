@@ -98,6 +98,33 @@ local function interrupt(scope, value)
   end
 end
 
+local function nursery_of(scope)
+  local nursery = scope.nursery
+  if not nursery then
+    nursery = new_nursery(scope)
+    scope.nursery = nursery
+    if scope.value then nursery:interrupt(scope.value) end
+  end
+  return nursery
+end
+
+-- The host cannot wait for the tasks, for it is dead, or cannot be suspended
+-- here.  They are cancelled, and the scope around this one answers for them.
+local function abandon(scope)
+  local parent, nursery = scope.parent, scope.nursery
+  scope.ended, scope.abandoned = true, true
+  if scope.timer then scope.timer:cancel() end
+  interrupt(scope, M.cancelled)
+  if parent then unlist(scope) end
+  if parent and nursery then nursery_of(parent):adopt(nursery) end
+end
+
+-- The scope that answers for the tasks of this one.
+local function in_charge(scope)
+  while scope.abandoned and scope.parent do scope = scope.parent end
+  return scope
+end
+
 local function enter(scope, task)
   task:owner(scope)
   task:interrupt(scope.value)
@@ -105,12 +132,13 @@ end
 
 local function leave(scope, task)
   local parent = scope.parent
-  scope.ended = true
   task:owner(parent)
   if parent then
-    unlist(scope)
+    if not scope.ended then unlist(scope) end
+    scope.ended = true
     task:interrupt(parent.value or own_value(task, parent))
   else
+    scope.ended = true
     task:interrupt(cancelled_tasks[task])
   end
 end
@@ -193,10 +221,12 @@ end
 -- our business: all is well, and its scopes have ended before.
 local function task_ended(task, scope, failed, value)
   while scope and scope.host == task do    -- it died before it could leave
-    scope.ended = true
-    interrupt(scope, M.cancelled)
-    if scope.parent then unlist(scope) end
-    scope = scope.parent
+    abandon(scope)
+    local parent = scope.parent
+    for _, failure in ipairs(parent and scope.errors or {}) do
+      fail(parent, failure)
+    end
+    scope = parent
   end
   if failed and not task:observed() then
     local told = cancelled_tasks[task] or scope and scope.value
@@ -206,7 +236,7 @@ local function task_ended(task, scope, failed, value)
     end
     local failure = failure_in(task, value)
     if not scope then error(value, 0) end
-    fail(scope, failure)
+    fail(in_charge(scope), failure)
   end
 end
 
@@ -235,14 +265,11 @@ core.on_raise(task_raises)
 ---@param ... any its arguments
 ---@return uring.Task
 function Scope:spawn(f, ...)
-  if self.ended then error("the scope has ended", 2) end
-  local nursery = self.nursery
-  if not nursery then
-    nursery = new_nursery(self)
-    self.nursery = nursery
-    if self.value then nursery:interrupt(self.value) end
+  local scope = in_charge(self)
+  if scope.ended and not scope.abandoned then
+    error("the scope has ended", 2)
   end
-  return nursery:spawn(f, ...)
+  return nursery_of(scope):spawn(f, ...)
 end
 
 -- Wait, whatever is cancelled, until the tasks of the scope have ended.
@@ -251,8 +278,12 @@ local function wait_all(scope, task)
   if not nursery or #nursery == 0 then return end
   scope.waiting = true
   task:interrupt(nil)
-  nursery:join()
+  local ok, problem = pcall(nursery.join, nursery)
   scope.waiting = false
+  if not ok then
+    abandon(scope)
+    fail(scope, new_failure(problem, task))
+  end
 end
 
 local function handler(value)
@@ -420,6 +451,18 @@ function M.spawn(f, ...)
   return spawn(f, ...)
 end
 
+local function report_all(list)
+  for i = 1, #list do report(list[i], list[i].traceback) end
+end
+
+-- The first task of run is gone before the others, which nobody waits for.
+local function await_abandoned(root, task)
+  local ok, problem
+  if root.nursery then ok, problem = pcall(root.nursery.join, root.nursery) end
+  report_all(root.errors or {})
+  if ok == false then report_all {new_failure(problem, task)} end
+end
+
 -- A message can tell of the others; any other value goes out as it is.
 local function returned(ok, ...)
   if ok then return ... end
@@ -477,12 +520,10 @@ function M.run(f, ...)
     -- the loop itself was interrupted: stop the tasks, then go on raising
     if root then root:cancel("interrupted") end
     local ok <const>, value = pcall(task.join, task)
-    if not (ok or is_cancelled(value)) then
-      local list <const> = M.errors(value)
-      for i = 1, #list do report(list[i], list[i].traceback) end
-    end
+    if not (ok or is_cancelled(value)) then report_all(M.errors(value)) end
     error(results[2], 0)
   end
+  if root and root.abandoned then await_abandoned(root, task) end
   if before then report_open(before) end
   return returned(table.unpack(results, 1, results.n))
 end

@@ -1681,6 +1681,11 @@ function nursery:join() end
 ---@return uring.Nursery
 function nursery:interrupt(value) end
 
+---The tasks of the other one are waited for here from now on. They keep their owner, so an interruption does not reach them.
+---@param other uring.Nursery
+---@return uring.Nursery
+function nursery:adopt(other) end
+
 ---@class uring.Task
 local task = {}
 
