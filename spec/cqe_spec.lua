@@ -7,19 +7,6 @@ local helper = require "spec.helper"
 local op <const>, sock <const> = core.op, core.sock
 local it <const> = helper.main_it
 
--- Run f() so that a finaliser runs g() at the first memory that it takes.
-local function interrupted(f, g)
-  collectgarbage()
-  collectgarbage "stop"
-  setmetatable({}, { __gc = g })
-  collectgarbage("incremental", 1, 100, 63) -- a whole cycle each time
-  collectgarbage "restart"
-  local results = table.pack(pcall(f))
-  collectgarbage("incremental", 200, 100, 13)
-  assert(results[1], results[2])
-  return table.unpack(results, 2, results.n)
-end
-
 describe("a completion", function()
   local function three(ring)
     for i = 1, 3 do ring:get_sqe():prep_nop():set_data(i) end
@@ -32,11 +19,11 @@ describe("a completion", function()
     local taken
     local function take() taken = assert(ring:wait_cqe()).data end
     three(ring)
-    assert.equal(2, interrupted(function() return ring:wait_cqe().data end, take))
+    assert.equal(2, helper.interrupted(function() return ring:wait_cqe().data end, take))
     assert.equal(1, taken)
     assert.equal(3, ring:wait_cqe().data)
     three(ring)
-    local list = interrupted(function() return ring:wait_cqes(2) end, take)
+    local list = helper.interrupted(function() return ring:wait_cqes(2) end, take)
     assert.same({ 1, 2, 3 }, { taken, list[1].data, list[2].data })
     assert(helper.idle(ring))
   end)
@@ -49,7 +36,7 @@ describe("a completion", function()
     while ring:cq_ready() < 2 do ring:step(1) end
     local taken
     local next, state = ring:cqes()
-    local data, res, _, st = interrupted(function() return next(state) end,
+    local data, res, _, st = helper.interrupted(function() return next(state) end,
       function() taken = ring:wait_cqe() end)
     assert.same({ 1, 2, 0 }, { taken.data, data, res })
     assert.equal(taken.value.ino, st.ino)
@@ -62,12 +49,12 @@ describe("a completion", function()
     for _, f in ipairs { "wait_cqe", "peek_cqe" } do
       local ring = assert(core.ring())
       three(ring)
-      assert.is_nil(interrupted(function() return (ring[f](ring)) end,
+      assert.is_nil(helper.interrupted(function() return (ring[f](ring)) end,
         function() ring:close() end))
     end
     local ring = assert(core.ring())
     three(ring)
-    helper.raises("ring is closed", interrupted, function() return ring:wait_cqes(3) end,
+    helper.raises("ring is closed", helper.interrupted, function() return ring:wait_cqes(3) end,
       function() ring:close() end)
   end)
 
@@ -82,7 +69,7 @@ describe("a completion", function()
     end
     assert.equal(2, ring:cq_ready())
     local taken
-    local cqe = interrupted(function() return ring:wait_cqe() end,
+    local cqe = helper.interrupted(function() return ring:wait_cqe() end,
       function() taken = ring:wait_cqe() end)
     assert.same({ "one", "two" }, { taken.value.data, cqe.value.data })
     for _, c in ipairs { taken, cqe } do
@@ -97,7 +84,7 @@ describe("a result of a multishot", function()
     local client <close> = assert(op.socket(core.AF_INET, core.SOCK_STREAM))
     assert(op.connect(client, address))
     local iterator = op.accept_multishot(listener)
-    local conn = interrupted(function() return iterator() end, function() iterator:close() end)
+    local conn = helper.interrupted(function() return iterator() end, function() iterator:close() end)
     assert.is_nil(conn)
     assert.is_nil(iterator())
     assert.equal("", op.recv(client, 1)) -- the connection is gone
@@ -110,7 +97,7 @@ describe("a result of a multishot", function()
     local br <close> = assert(ring:setup_buf_ring(4, 1, 0, 16))
     local iterator = op.recv_multishot(b, br)
     assert(op.send(a, "hello"))
-    assert.is_nil(interrupted(function() return iterator() end,
+    assert.is_nil(helper.interrupted(function() return iterator() end,
       function() iterator:close() end))
     assert.equal(4, br:available())
   end)
@@ -120,7 +107,7 @@ describe("a result of a multishot", function()
     local _ <close> = helper.closing(a, b)
     local iterator = op.recvmsg_multishot(b, { control = 64 })
     assert(op.sendmsg(a, { iov = "x", control = { { type = "rights", fds = { a } } } }))
-    assert.is_nil(interrupted(function() return iterator() end,
+    assert.is_nil(helper.interrupted(function() return iterator() end,
       function() iterator:close() end))
   end)
 
@@ -135,7 +122,7 @@ describe("a result of a multishot", function()
     end
     local iterator <close> = op.accept_multishot(listener)
     for i = 1, 3 do
-      local conn <close> = interrupted(function() return iterator() end, op.nop)
+      local conn <close> = helper.interrupted(function() return iterator() end, op.nop)
       assert.equal(sock.getsockname(clients[i]).port, sock.getpeername(conn).port)
     end
     for _, client in ipairs(clients) do client:close() end

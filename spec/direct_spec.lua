@@ -26,6 +26,12 @@ local function case(name, f)
   end)
 end
 
+-- A file with that text in it, open; it has the lowest number that is free.
+local function text(dir, s)
+  helper.write_file(dir .. "/" .. s, s)
+  return assert(op.open(dir .. "/" .. s))
+end
+
 describe("direct descriptors", function()
   describe("openat_direct", function()
     case("opens into the slot that is named", function(path)
@@ -315,6 +321,99 @@ describe("direct descriptors", function()
     assert.equal(8, op.tee(r, w2, 100))
     assert.equal("contents", op.read(r2, 100))
     assert.equal("contents", op.read(r, 100))
+  end)
+
+  describe("a list of descriptors", function()
+    case("holds them until the kernel has looked at them", function(_, ring, dir)
+      local buffer = core.buffer(4)
+      local mine = text(dir, "mine")
+      local number = mine:fileno()
+      ring:get_sqe():prep_files_update({ mine, false }, 1):set_data "update"
+      assert.equal(1, mine:pending())
+      assert.is_true(mine:close()) -- which submits it, and cancels it
+      local other <close> = text(dir, "else")
+      assert.equal(number, other:fileno())
+      local cqe = assert(ring:wait_cqe(1))
+      assert.equal("update", cqe.data)
+      if cqe.res == 2 then
+        assert.equal(4, ring:get_sqe():prep_read(1, buffer, 4, 0)
+          :set_flags(core.IOSQE_FIXED_FILE):await())
+        assert.equal("mine", buffer:string())
+      else
+        assert.equal(-core.errno.ECANCELED, cqe.res)
+      end
+    end)
+
+    case("holds them in a chain that waits", function(_, _, dir)
+      local mine = text(dir, "mine")
+      local number = mine:fileno()
+      local task = core.spawn(function()
+        return op.hardlink(function(c)
+          c:timeout(0.02)
+          c:files_update({ mine }, 1)
+        end)
+      end)
+      core.yield()
+      assert.is_true(mine:close())
+      local other <close> = text(dir, "else")
+      assert.equal(number, other:fileno())
+      local results = task:join()
+      if results[2] == 1 then
+        assert.equal("mine", op.with { fixed_file = true }.read(1, 10))
+      else
+        assert.equal(core.errno.ECANCELED, results[2][3])
+      end
+    end)
+
+    it("is looked at again when a finaliser may have closed them", function()
+      local dir <close> = helper.tmpdir()
+      local a, b = assert(core.sock.socketpair())
+      local _ <close> = helper.closing(a, b)
+      local function in_slot(ring)
+        local buffer = core.buffer(4)
+        ring:get_sqe():prep_read(1, buffer, 4, 0):set_flags(core.IOSQE_FIXED_FILE)
+        ring:submit()
+        assert.equal(4, ring:wait_cqe().res)
+        return buffer:string()
+      end
+      local function sent()
+        local _, message = op.recvmsg(b, { iov = 1, control = 64 })
+        local fd <close> = message.control[1].fds[1]
+        return op.read(fd, 10, 0)
+      end
+      for _, case in ipairs {
+        { function(ring, fd) return ring:register_files { false, fd } end, in_slot, true },
+        { function(ring, fd) return ring:register_files_update(1, { fd }) end, in_slot },
+        { function(ring, fd) return ring:register_files_update_tag(1, { fd }, { 7 }) end, in_slot },
+        { function(ring, fd)
+          ring:get_sqe():prep_files_update({ fd }, 1)
+          ring:submit()
+          return ring:wait_cqe().res > 0
+        end, in_slot },
+        { function(_, fd)
+          return op.sendmsg(a, { iov = "x", control = { { type = "rights", fds = { fd } } } })
+        end, sent },
+      } do
+        local raised = 0
+        for n = 1, 25 do
+          local ring <close> = assert(core.ring { entries = 4 })
+          if not case[3] then ring:register_files_sparse(2) end
+          local mine <close>, other = text(dir, "mine"), nil
+          local number = mine:fileno()
+          local ok, result = pcall(helper.interrupted, function() return case[1](ring, mine) end,
+            function()
+              if mine:pending() > 0 then return end
+              mine:close()
+              other = text(dir, "else")
+              assert(other:fileno() == number)
+            end, n)
+          raised = raised + (ok and 0 or 1)
+          if ok and result then assert.equal("mine", case[2](ring)) end
+          if other then other:close() end
+        end
+        assert.is_true(raised > 0 and raised < 25)
+      end
+    end)
   end)
 
   describe("files_update", function()

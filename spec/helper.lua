@@ -133,6 +133,26 @@ function helper.clean(f)
   assert(value == nil, "still anchored: " .. tostring(value))
 end
 
+-- Run f() so that a finaliser runs g() when it takes memory, the n-th time.
+function helper.interrupted(f, g, n)
+  n = n or 1
+  local meta = {}
+  function meta.__gc()
+    n = n - 1
+    if n == 0 then g() elseif n > 0 then setmetatable({}, meta) end
+  end
+  collectgarbage()
+  collectgarbage "stop"
+  setmetatable({}, meta)
+  collectgarbage("incremental", 1, 100, 63) -- a whole cycle each time
+  collectgarbage "restart"
+  local results = table.pack(pcall(f))
+  n = 0
+  collectgarbage("incremental", 200, 100, 13)
+  assert(results[1], results[2])
+  return table.unpack(results, 2, results.n)
+end
+
 -- ---- cases ------------------------------------------------------------------
 
 -- Run f in a task and return its results; raise when it takes too long.

@@ -428,6 +428,8 @@ void args_read(lua_State *L, const OpDef *def, int arg, Ring *r, bool raw,
 void args_settle(lua_State *L, Args *a) {
   if (a->waitv)
     form_settle_waitv(L, a);
+  if (a->held)
+    form_settle_fds(L, a);
   if (a->bufring)
     a->group = bufring_test(L, a->bufring);
   bufring_check(L, a->group, 0, a->flags);

@@ -146,7 +146,7 @@ static int read_fd(lua_State *L, int arg) {
 /*
 ** A list of descriptors for the ring's table.  false or -1 stands for none,
 ** -2 for IORING_REGISTER_FILES_SKIP.  Leaves the array, and a copy of the
-** list that keeps its objects alive, on the stack.
+** list that keeps its objects, on the stack.
 */
 void form_fds(lua_State *L, int arg, Args *a) {
   unsigned n = list_length(L, arg, MAX_FDS);
@@ -154,19 +154,32 @@ void form_fds(lua_State *L, int arg, Args *a) {
   luaL_checkstack(L, 6, NULL);
   fds = lua_newuserdatauv(L, n * sizeof *fds, 1);
   lua_createtable(L, (int)n, 0);
-  a->anchor = lua_gettop(L);
+  a->anchor = a->held = lua_gettop(L);
   for (unsigned i = 0; i < n; i++) {
     lua_rawgeti(L, arg, i + 1);
-    lua_rawseti(L, a->anchor, i + 1);
+    lua_rawseti(L, a->held, i + 1);
   }
   for (unsigned i = 0; i < n; i++) {
-    lua_rawgeti(L, a->anchor, i + 1);
+    lua_rawgeti(L, a->held, i + 1);
     lua_replace(L, arg);
     fds[i] = read_fd(L, arg);
   }
   a->temp = fds;
   a->tempsize = n * sizeof *fds;
   a->count = n;
+}
+
+/* Are the objects in that list still open?  No Lua code runs [-0, +0, e]. */
+void form_settle_fds(lua_State *L, const Args *a) {
+  unsigned n = (unsigned)lua_rawlen(L, a->held);
+  for (unsigned i = 1; i <= n; i++) {
+    const Fd *f;
+    lua_rawgeti(L, a->held, i);
+    f = fd_test(L, lua_gettop(L));
+    lua_pop(L, 1);
+    if (f != NULL && f->state != FD_OPEN)
+      luaL_error(L, "fd %d is being closed", f->fd);
+  }
 }
 
 /* struct futex_waitv of <linux/futex.h> */

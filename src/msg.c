@@ -42,7 +42,7 @@ static void add_control(luaL_Buffer *b, int level, int type,
 
 /*
 ** The list of descriptors in the table at 'entry'.  Their objects go into
-** the table at a->rights.
+** the table at a->held.
 */
 static void add_rights(lua_State *L, int arg, int entry, Args *a,
                        luaL_Buffer *b) {
@@ -61,7 +61,7 @@ static void add_rights(lua_State *L, int arg, int entry, Args *a,
     lua_replace(L, arg);
     fds[i] = fd_arg(L, arg, &own);
     lua_pushvalue(L, arg);
-    lua_rawseti(L, a->rights, (lua_Integer)lua_rawlen(L, a->rights) + 1);
+    lua_rawseti(L, a->held, (lua_Integer)lua_rawlen(L, a->held) + 1);
   }
   lua_pop(L, 1);
   add_control(b, SOL_SOCKET, SCM_RIGHTS, fds, n * sizeof *fds);
@@ -153,7 +153,7 @@ void msg_read(lua_State *L, int arg, Args *a) {
   lua_pushvalue(L, arg);
   table = lua_gettop(L);
   lua_newtable(L);
-  a->rights = table + 1;
+  a->held = table + 1;
   lua_getfield(L, table, "name");
   if (!lua_isnil(L, -1)) {
     lua_replace(L, arg);
@@ -173,7 +173,7 @@ void msg_read(lua_State *L, int arg, Args *a) {
   list_of(L);
   lua_replace(L, arg);
   args_list(L, arg, true, a);
-  lua_pushvalue(L, a->rights);  /* kept alive, too */
+  lua_pushvalue(L, a->held);  /* kept alive, too */
   lua_rawseti(L, a->list, (lua_Integer)a->niov + 1);
   a->message = true;
 }
@@ -222,18 +222,6 @@ void msg_read_room(lua_State *L, int arg, bool many, Args *a) {
 
 /* ---- the operation's own ------------------------------------------------ */
 
-/* Hold the descriptors that are to be sent; cannot fail: room was made. */
-static void hold_rights(lua_State *L, Op *op, Message *m, const Args *a) {
-  for (unsigned i = 1; a->rights && i <= lua_rawlen(L, a->rights); i++) {
-    Fd *f;
-    lua_rawgeti(L, a->rights, i);
-    f = fd_test(L, lua_gettop(L));
-    lua_pop(L, 1);
-    if (f != NULL)
-      fd_use(f, &m->uses[m->nuses++], op);
-  }
-}
-
 static bool own_control(Message *m, const Args *a) {
   if (a->controlsize == 0)
     return true;
@@ -256,9 +244,8 @@ void msg_room(Op *op) {
 }
 
 /* Build the msghdr in the operation's memory; false without. */
-bool msg_own(lua_State *L, Op *op, Args *a) {
-  size_t n = a->rights ? (size_t)lua_rawlen(L, a->rights) : 0;
-  Message *m = op_alloc(op, sizeof *m + n * sizeof *m->uses);
+bool msg_own(Op *op, Args *a) {
+  Message *m = op_alloc(op, sizeof *m);
   if (m == NULL)
     return false;
   memset(m, 0, sizeof *m);
@@ -285,20 +272,10 @@ bool msg_own(lua_State *L, Op *op, Args *a) {
     return false;
   m->many = a->many;
   msg_room(op);
-  hold_rights(L, op, m, a);
   return true;
 }
 
-/* Let go of the descriptors that were sent. */
-void msg_unuse(Op *op) {
-  Message *m = op->message;
-  for (unsigned i = 0; i < m->nuses; i++)
-    fd_unuse(&m->uses[i]);
-  m->nuses = 0;
-}
-
 void msg_free(Op *op) {
-  msg_unuse(op);
   free(op->message->hdr.msg_control);
   op->message = NULL;
 }

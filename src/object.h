@@ -235,6 +235,7 @@ void form_only(lua_State *L, int arg, const char *const names[]);
 void form_open_how(lua_State *L, int arg, Args *a);
 void form_event(lua_State *L, int arg, Args *a);
 void form_fds(lua_State *L, int arg, Args *a);
+void form_settle_fds(lua_State *L, const Args *a);
 void form_waitv(lua_State *L, int arg, Args *a);
 void form_settle_waitv(lua_State *L, Args *a);
 void form_own_waitv(lua_State *L, Op *op, const Args *a);

@@ -100,8 +100,8 @@ void op_unuse(Op *op) {
   for (int i = 0; i < 2; i++)
     if (op->use[i].fd)
       fd_unuse(&op->use[i]);
-  if (op->message)
-    msg_unuse(op);
+  for (; op->nheld > 0; op->nheld--)
+    fd_unuse(&op->held[op->nheld - 1]);
 }
 
 static void release_memory(Op *op) {

@@ -46,7 +46,7 @@ struct Args {
   bool nameless;       /* ... without room for a name */
   const char *control; /* control messages to be sent */
   size_t controlsize;  /* of these, or room for those that come */
-  int rights;          /* stack index of the descriptors to be sent */
+  int held;            /* stack index of a list with further descriptors */
   struct msghdr *msg;
   int how, domain, type, protocol;
   uint64_t target;     /* user_data of another operation, or a message */
@@ -184,6 +184,7 @@ struct Op {
   uint32_t at;         /* of the last completion: where its bytes begin */
   unsigned nout;       /* structures at 'out' */
   unsigned nblocks;    /* how many 'blocks' */
+  unsigned nheld;      /* how many 'held' */
   unsigned queued;     /* its completions in Ring.raw */
   const char *path;    /* for messages */
   const Addr *addr;    /* likewise, or the peer of an accept */
@@ -199,6 +200,7 @@ struct Op {
   uint64_t data64;     /* set_data64 */
   Block *block;        /* memory given to the kernel ... */
   Block **blocks;      /* ... or a list of such */
+  FdUse *held;         /* descriptors in a list that it was given */
   void *more;          /* chain of further memory */
   _Alignas(16) char mem[OP_INLINE];
 };
@@ -254,14 +256,11 @@ struct Message {
   Addr peer;           /* room for a name */
   size_t room;         /* bytes for control messages */
   bool many;           /* the whole of it goes into a provided buffer */
-  unsigned nuses;
-  FdUse uses[];        /* descriptors to be sent */
 };
 
 void msg_read(lua_State *L, int arg, Args *a);
 void msg_read_room(lua_State *L, int arg, bool many, Args *a);
-bool msg_own(lua_State *L, Op *op, Args *a);
-void msg_unuse(Op *op);
+bool msg_own(Op *op, Args *a);
 void msg_free(Op *op);
 void msg_room(Op *op);
 size_t msg_length(const Op *op, int res, unsigned flags);

@@ -46,6 +46,26 @@ static bool own_list(lua_State *L, Op *op, Args *a) {
   return true;
 }
 
+/*
+** Hold the descriptors in a list: their numbers must not be closed before the
+** kernel has looked at them.  They are open, for the arguments were settled.
+*/
+static bool own_held(lua_State *L, Op *op, const Args *a) {
+  unsigned n = (unsigned)lua_rawlen(L, a->held);
+  op->held = op_alloc(op, (n + 1) * sizeof *op->held);
+  if (op->held == NULL)
+    return false;
+  for (unsigned i = 1; i <= n; i++) {
+    Fd *f;
+    lua_rawgeti(L, a->held, i);
+    f = fd_test(L, lua_gettop(L));
+    lua_pop(L, 1);
+    if (f != NULL)
+      fd_use(f, &op->held[op->nheld++], op);
+  }
+  return true;
+}
+
 /* The structure to read, and the memory that it points to. */
 static bool own_temp(lua_State *L, Op *op, Args *a) {
   void *copy = op_alloc(op, a->tempsize);
@@ -152,7 +172,9 @@ bool args_own(lua_State *L, Op *op, Args *a) {
     if (a->statx == NULL)
       return false;
   }
-  if (a->message && !msg_own(L, op, a))
+  if (a->message && !msg_own(op, a))
+    return false;
+  if (a->held && !own_held(L, op, a))
     return false;
   if (op->kind == RES_OPTION)
     option_kind(op, a);

@@ -263,31 +263,33 @@ static int l_clone_buffers(lua_State *L) {
 
 /* ---- descriptors -------------------------------------------------------- */
 
-/* The descriptors at 'arg' as an array, which stays on the stack [e]. */
-static int *files(lua_State *L, int arg, unsigned *n) {
-  Args a;
-  memset(&a, 0, offsetof(Args, name));
+/*
+** The descriptors at 'arg' as an array, which stays on the stack, as does the
+** list of their objects [e].
+*/
+static int *files(lua_State *L, int arg, Args *a) {
+  memset(a, 0, offsetof(Args, name));
   list_length(L, arg, MAX_FILES);
-  form_fds(L, arg, &a);
-  *n = a.count;
-  return (int *)(uintptr_t)a.temp;
+  form_fds(L, arg, a);
+  return (int *)(uintptr_t)a->temp;
 }
 
 /* ring:register_files_tags(list, tags) -> true; 5.13 */
 static int register_files(lua_State *L, const char *what) {
   Ring *r = ring_check(L, 1);
   struct io_uring_rsrc_register reg;
-  unsigned n;
+  Args a;
   int *fds;
   memset(&reg, 0, sizeof reg);
-  fds = files(L, 2, &n);
-  reg.nr = n;
-  reg.tags = (uint64_t)(uintptr_t)tags(L, 3, n);
+  fds = files(L, 2, &a);
+  reg.nr = a.count;
+  reg.tags = (uint64_t)(uintptr_t)tags(L, 3, a.count);
   reg.data = (uint64_t)(uintptr_t)fds;
+  form_settle_fds(L, &a);
   ring_usable(L, r);
   return reg_result(L, reg.tags
     ? reg_call(r, IORING_REGISTER_FILES2, &reg, sizeof reg)
-    : reg_call(r, IORING_REGISTER_FILES, fds, n), what, 0);
+    : reg_call(r, IORING_REGISTER_FILES, fds, a.count), what, 0);
 }
 
 static int l_register_files_tags(lua_State *L) {
@@ -333,19 +335,20 @@ static void replaced(Ring *r, unsigned first, const int *fds, unsigned n) {
 static int l_register_files_update(lua_State *L) {
   Ring *r = ring_check(L, 1);
   struct io_uring_rsrc_update2 reg;
-  unsigned n;
+  Args a;
   int rc, *fds;
   lua_settop(L, 4);
   memset(&reg, 0, sizeof reg);
   reg.offset = (unsigned)args_int(L, 2, 0, MAX_FILES);
-  fds = files(L, 3, &n);
-  reg.nr = n;
-  reg.tags = (uint64_t)(uintptr_t)tags(L, 4, n);
+  fds = files(L, 3, &a);
+  reg.nr = a.count;
+  reg.tags = (uint64_t)(uintptr_t)tags(L, 4, a.count);
   reg.data = (uint64_t)(uintptr_t)fds;
+  form_settle_fds(L, &a);
   ring_usable(L, r);
   rc = reg.tags ? reg_call(r, IORING_REGISTER_FILES_UPDATE2, &reg, sizeof reg)
-                : reg_call(r, IORING_REGISTER_FILES_UPDATE, &reg, n);
-  replaced(r, reg.offset, fds, fd_updated(fds, n, rc));
+                : reg_call(r, IORING_REGISTER_FILES_UPDATE, &reg, a.count);
+  replaced(r, reg.offset, fds, fd_updated(fds, a.count, rc));
   return count(L, rc, "register_files_update", 0);
 }
 
