@@ -54,8 +54,8 @@ describe("a completion", function()
     end
     local ring = assert(core.ring())
     three(ring)
-    helper.raises("ring is closed", helper.interrupted, function() return ring:wait_cqes(3) end,
-      function() ring:close() end)
+    helper.raises("ring is closed", helper.interrupted,
+      function() return ring:wait_cqes(3) end, function() ring:close() end)
   end)
 
   it("gives a message once, whoever takes it", function()
@@ -84,7 +84,8 @@ describe("a result of a multishot", function()
     local client <close> = assert(op.socket(core.AF_INET, core.SOCK_STREAM))
     assert(op.connect(client, address))
     local iterator = op.accept_multishot(listener)
-    local conn = helper.interrupted(function() return iterator() end, function() iterator:close() end)
+    local conn = helper.interrupted(function() return iterator() end,
+      function() iterator:close() end)
     assert.is_nil(conn)
     assert.is_nil(iterator())
     assert.equal("", op.recv(client, 1)) -- the connection is gone

@@ -27,7 +27,7 @@ local function case(name, f)
 end
 
 -- A file with that text in it, open; it has the lowest number that is free.
-local function text(dir, s)
+local function file_of(dir, s)
   helper.write_file(dir .. "/" .. s, s)
   return assert(op.open(dir .. "/" .. s))
 end
@@ -326,12 +326,12 @@ describe("direct descriptors", function()
   describe("a list of descriptors", function()
     case("holds them until the kernel has looked at them", function(_, ring, dir)
       local buffer = core.buffer(4)
-      local mine = text(dir, "mine")
+      local mine = file_of(dir, "mine")
       local number = mine:fileno()
       ring:get_sqe():prep_files_update({ mine, false }, 1):set_data "update"
       assert.equal(1, mine:pending())
       assert.is_true(mine:close()) -- which submits it, and cancels it
-      local other <close> = text(dir, "else")
+      local other <close> = file_of(dir, "else")
       assert.equal(number, other:fileno())
       local cqe = assert(ring:wait_cqe(1))
       assert.equal("update", cqe.data)
@@ -345,7 +345,7 @@ describe("direct descriptors", function()
     end)
 
     case("holds them in a chain that waits", function(_, _, dir)
-      local mine = text(dir, "mine")
+      local mine = file_of(dir, "mine")
       local number = mine:fileno()
       local task = core.spawn(function()
         return op.hardlink(function(c)
@@ -355,7 +355,7 @@ describe("direct descriptors", function()
       end)
       core.yield()
       assert.is_true(mine:close())
-      local other <close> = text(dir, "else")
+      local other <close> = file_of(dir, "else")
       assert.equal(number, other:fileno())
       local results = task:join()
       if results[2] == 1 then
@@ -381,7 +381,7 @@ describe("direct descriptors", function()
         local fd <close> = message.control[1].fds[1]
         return op.read(fd, 10, 0)
       end
-      for _, case in ipairs {
+      for _, way in ipairs {
         { function(ring, fd) return ring:register_files { false, fd } end, in_slot, true },
         { function(ring, fd) return ring:register_files_update(1, { fd }) end, in_slot },
         { function(ring, fd) return ring:register_files_update_tag(1, { fd }, { 7 }) end, in_slot },
@@ -397,18 +397,18 @@ describe("direct descriptors", function()
         local raised = 0
         for n = 1, 25 do
           local ring <close> = assert(core.ring { entries = 4 })
-          if not case[3] then ring:register_files_sparse(2) end
-          local mine <close>, other = text(dir, "mine"), nil
+          if not way[3] then ring:register_files_sparse(2) end
+          local mine <close>, other = file_of(dir, "mine"), nil
           local number = mine:fileno()
-          local ok, result = pcall(helper.interrupted, function() return case[1](ring, mine) end,
+          local ok, result = pcall(helper.interrupted, function() return way[1](ring, mine) end,
             function()
               if mine:pending() > 0 then return end
               mine:close()
-              other = text(dir, "else")
+              other = file_of(dir, "else")
               assert(other:fileno() == number)
             end, n)
           raised = raised + (ok and 0 or 1)
-          if ok and result then assert.equal("mine", case[2](ring)) end
+          if ok and result then assert.equal("mine", way[2](ring)) end
           if other then other:close() end
         end
         assert.is_true(raised > 0 and raised < 25)

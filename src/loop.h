@@ -15,6 +15,7 @@ typedef struct Stats {
 struct Ring {
   struct io_uring uring;
   State *state;
+  Link link;           /* in State.all */
   bool open;
   bool busy;           /* inside a turn */
   bool registered;     /* its descriptor is, by register_ring_fd */

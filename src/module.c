@@ -62,6 +62,7 @@ static State *new_state(lua_State *L) {
   lua_pushliteral(L, "v");
   lua_setfield(L, -2, "__mode");
   lua_setmetatable(L, -2);
+  link_init(&S->all);
   S->rings = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_pushboolean(L, 0);
   S->keep = luaL_ref(L, LUA_REGISTRYINDEX);

@@ -54,6 +54,25 @@ static void replace_slots(Op *op) {
   }
 }
 
+/*
+** A descriptor was sent into a slot of another ring.  If that is one of this
+** state's, the object that it has for the slot is dead.  With EOVERFLOW the
+** descriptor has come, but not the message.
+*/
+static void replace_sent(const Op *op) {
+  const Link *all = &op->ring->state->all;
+  bool chosen = op->place == 0;
+  unsigned slot = chosen ? (unsigned)op->res : op->place - 1;
+  if (strchr(op->def->args, 'H') == NULL || op->fixed ||
+      (op->res < 0 && (chosen || op->res != -EOVERFLOW)))
+    return;
+  for (Link *l = all->next; l != all; l = l->next) {
+    Ring *r = container(l, Ring, link);
+    if (r->uring.ring_fd == op->fd)
+      fd_replaced(r, slot, 1);
+  }
+}
+
 /* A descriptor was closed by an operation of its own. */
 static void forget_closed(Op *op) {
   if (op->def->args[0] == 'H')
@@ -83,7 +102,9 @@ void result_effect(Op *op) {
     return;
   if (has_closed(op))
     forget_closed(op);
-  if (op->def->opcode != IORING_OP_MSG_RING)
+  if (op->def->opcode == IORING_OP_MSG_RING)
+    replace_sent(op);
+  else
     replace_slots(op);
   if (op->res < 0)
     return;

@@ -177,6 +177,7 @@ void ring_close(lua_State *L, int index, int64_t patience) {
   if (!r->open)
     return;
   r->open = false;
+  link_remove(&r->link);
   guest_close(r);
   if (r->state->ring == r)
     r->state->ring = NULL;

@@ -162,6 +162,7 @@ static void init_fields(Ring *r, State *S) {
   link_init(&r->backlog);
   link_init(&r->ready);
   link_init(&r->directs);
+  link_init(&r->link);
 }
 
 /* Push a closed ring with its tables [-0, +1, e]. */
@@ -188,6 +189,7 @@ static bool open_ring(lua_State *L, Ring *r, const Options *o) {
   int rc = init_best(r, o);
   if (rc >= 0) {
     r->open = true;
+    link_append(&r->state->all, &r->link);
     r->disabled = (r->uring.flags & IORING_SETUP_R_DISABLED) != 0;
     if (!(r->uring.features & IORING_FEAT_EXT_ARG)) {
       ring_close(L, lua_gettop(L), 0);

@@ -33,7 +33,7 @@ typedef struct Backlog {
 static bool is_bare(const Op *op) {
   if (op->block || op->nblocks > 0 || op->more || op->used > 0 || op->out ||
       op->addr || op->statx || op->group || op->message || op->anchored ||
-      op->use[0].fd || op->use[1].fd || op->named)
+      op->use[0].fd || op->use[1].fd || op->named || op->place != 0)
     return false;
   if (op->kind != RES_COUNT && op->kind != RES_DONE)
     return false;

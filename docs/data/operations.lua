@@ -816,7 +816,8 @@ return {
       { "EBADF", "the slot is empty" },
       { "ENXIO", "the other ring has no table" },
     },
-    note = "`IORING_MSG_RING_CQE_SKIP`: the other ring gets no completion.",
+    note = "`IORING_MSG_RING_CQE_SKIP`: the other ring gets no completion. What was in the slot " ..
+      "is closed; its object is closed, too, if the other ring is one of the same Lua state.",
   },
   { "msg_ring_fd_alloc",
     code = "MSG_RING",
