@@ -415,6 +415,57 @@ describe("a multishot receive", function()
   end)
 end)
 
+-- Pausing, running out of buffers, and going on, all at once.
+describe("many multishot receives", function()
+  helper.it("lose nothing when the readers are slower than the writers", function()
+    local N <const>, SIZE <const> = 40, helper.scale(64) * 4096
+    local tasks = {}
+    for i = 1, N do
+      local a, b = pair()
+      tasks[#tasks + 1] = core.spawn(function()
+        local piece, sent = string.char(127 + i):rep(SIZE), 0
+        while sent < SIZE do sent = sent + assert(op.send(a, piece:sub(sent + 1))) end
+        assert(a:close())
+      end)
+      tasks[#tasks + 1] = core.spawn(function()
+        local _ <close> = b
+        local got, mine = 0, "^" .. string.char(127 + i) .. "+$"
+        local it <close> = op.recv_multishot(b)
+        for data in it do
+          assert.matches(mine, data)
+          got = got + #data
+          if got // 4096 % 7 == i % 7 then core.yield() end
+        end
+        assert(select("#", it:error()) == 1, select(2, it:error()))
+        assert.equal(SIZE, got)
+      end)
+    end
+    for _, task in ipairs(tasks) do task:join() end
+  end, 60)
+end)
+
+describe("a multishot receive that is to pause", function()
+  helper.it("tells the error that has ended it meanwhile", function()
+    for pieces = 1, 20 do
+      local a, b = pair()
+      local _ <close> = b
+      assert(op.send(a, ("x"):rep(pieces * 4096)))
+      assert(core.sock.setsockopt(a, nil, "linger", 0))
+      assert(a:close())                        -- a reset, behind the data
+      core.sleep(0.001)
+      local got, it <close> = 0, op.recv_multishot(b)
+      local data, message, code = it()
+      while data do
+        got = got + #data
+        data, message, code = it()
+      end
+      helper.fails("ECONNRESET", ("recv_multishot fd %d: Connection reset by peer")
+        :format(b:fileno()), data, message, code)
+      assert.equal(pieces * 4096, got)
+    end
+  end)
+end)
+
 describe("a multishot read", function()
   helper.it("yields what a pipe has until its end", function()
     local r <close>, w = assert(op.pipe())

@@ -161,8 +161,9 @@ void multi_wake(Group *g) {
   }
 }
 
-/* Somebody cancels it while the kernel does not have it. */
+/* Somebody cancels it: at once, where the kernel does not have it. */
 void multi_cancel(Multi *m) {
+  m->pausing = false;
   if (m->state != MULTI_ENDED && m->state != MULTI_ARMED)
     multi_end(m, ECANCELED);
 }
@@ -200,22 +201,28 @@ static bool has_result(const Op *op, int res, bool end) {
   return (res >= 0 && !end) || (op->kind == RES_TIMEOUT && res == -ETIME);
 }
 
+/* It goes on when most of its results are taken, which may be so already. */
+static void suspend(Multi *m) {
+  m->state = MULTI_PAUSED;
+  multi_resume(m);
+}
+
 /* The kernel has ended it: go on, later perhaps, or not. */
 static void decide(Multi *m, int res, bool end) {
   const Op *op = m->op;
-  int code = res < 0 ? err_normal(-res) : 0;
+  int code = has_result(op, res, end) ? 0 : err_normal(-res);
   bool counted = op->kind == RES_TIMEOUT && m->sqe.off > 0;
   if (op->use[0].fd && op->use[0].fd->state != FD_OPEN)
     multi_end(m, ECANCELED);
   else if (end || (counted && m->left == 0))
     multi_end(m, 0);
-  else if (m->pausing && (has_result(op, res, end) || code == ECANCELED))
-    m->state = MULTI_PAUSED;
-  else if (op->state & OP_CANCEL)
+  else if ((op->state & OP_CANCEL) && !m->pausing)
     multi_end(m, ECANCELED);
-  else if (is_long(m))
-    m->state = MULTI_PAUSED;
-  else if (has_result(op, res, end) || code == ECONNABORTED || code == EINTR)
+  else if (m->pausing && (code == ECANCELED || code == ENOBUFS))
+    suspend(m);
+  else if (code == 0 && (m->pausing || is_long(m)))
+    suspend(m);
+  else if (code == 0 || code == ECONNABORTED || code == EINTR)
     multi_arm(m);
   else if (code == ENOBUFS)
     starve(m);
@@ -244,10 +251,9 @@ static void keep(Multi *m, int res, unsigned flags) {
     m->left--;
   if (!link_alone(&m->waiters))
     sched_wake(container(m->waiters.next, Task, link), WOKE_NORMAL);
-  if (is_long(m) && (flags & IORING_CQE_F_MORE) && !m->pausing &&
-      !(op->state & OP_CANCEL)) {
-    m->pausing = true;
+  if (is_long(m) && (flags & IORING_CQE_F_MORE) && !(op->state & OP_CANCEL)) {
     op_cancel(op);
+    m->pausing = true;
   }
 }
 
