@@ -84,7 +84,7 @@ describe("an error of io_uring_register(2):", function()
   end, { single_issuer = true })
 
   case("EFAULT, when a buffer is not accessible", function(ring)
-    local size <const> = 1 << 20
+    local size <const> = 32 << 20 -- mapped, and not of the heap
     local buffer = core.buffer(size)
     local address <const> = helper.address_of(buffer, size)
     process.protect(address, size, false)
@@ -172,7 +172,7 @@ describe("an error of io_uring_register(2):", function()
     "ring alive, and the calls of one thread do not meet)")
 
   case("EFAULT or EOPNOTSUPP, when a buffer is the memory of a file", function(ring)
-    local size <const> = 1 << 20
+    local size <const> = 32 << 20 -- mapped, and not of the heap
     local buffer = core.buffer(size)
     local dir <close> = helper.tmpdir()
     local file <close> = assert(op.open(dir .. "/file", core.O_RDWR | core.O_CREAT))

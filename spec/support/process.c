@@ -91,13 +91,22 @@ static int l_catch(lua_State *L) {
 /* process.caught() -> how many there were since process.catch */
 static int l_caught(lua_State *L) { return check(L, caught, "caught"); }
 
-/* process.alarm(seconds); one SIGALRM, after that time; 0 for none */
+static struct timeval timeval(double seconds) {
+  double whole = (double)(time_t)seconds;
+  return (struct timeval){
+    .tv_sec = (time_t)whole,
+    .tv_usec = (suseconds_t)((seconds - whole) * 1e6)
+  };
+}
+
+/*
+** process.alarm(seconds [, interval]); SIGALRM after that time, and then at
+** each interval; 0 for none
+*/
 static int l_alarm(lua_State *L) {
-  double seconds = luaL_checknumber(L, 1);
   struct itimerval t;
-  memset(&t, 0, sizeof t);
-  t.it_value.tv_sec = (time_t)seconds;
-  t.it_value.tv_usec = (suseconds_t)((seconds - (double)(time_t)seconds) * 1e6);
+  t.it_value = timeval(luaL_checknumber(L, 1));
+  t.it_interval = timeval(luaL_optnumber(L, 2, 0));
   return check(L, setitimer(ITIMER_REAL, &t, NULL), "setitimer");
 }
 
