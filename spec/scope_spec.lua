@@ -380,7 +380,7 @@ describe("cancelling a task", function()
     write = function()
       local a, b = pair()
       local _ <close> = helper.closing(a, b)
-      a:write(("x"):rep(2 ^ 25 // 1 | 0))
+      a:write(("x"):rep(1024):rep(32768))
     end,
     pipe = function()
       local r, w = core.sock.pipe()
