@@ -5,6 +5,7 @@ local helper = require "spec.helper"
 
 local it <const>, main_it <const> = helper.scoped, helper.main_it
 local process <const>, quote <const> = helper.process, helper.quote
+local traced_it <const> = helper.traced_it
 
 local function list()
   local names = {}
@@ -13,10 +14,6 @@ local function list()
   end
   return names
 end
-
--- Tracing and memory checkers exclude one another.
-local traced <const> = helper.shell "env -u LD_PRELOAD strace -f -qq -e trace=none true" == ""
-                       and not os.getenv "URING_SPEC_RUNNER"
 
 -- For root: its files stay its own, its powers over others' are gone.
 local ordinary <const> = helper.shell "id -u" == "0\n" and "setpriv --bounding-set=-all" or ""
@@ -75,9 +72,6 @@ describe("example", function()
       assert.is_true(text:find('describe("' .. name .. '"', 1, true) ~= nil)
     end)
 
-    local traced_it = traced and main_it or function(title)
-      pending(title .. " (strace cannot run here)")
-    end
     for _, error in ipairs {"EPERM", "ENOSYS", "ENOMEM"} do
       traced_it(("%s says in one line what is wrong without io_uring: %s"):format(name, error),
         function()
@@ -342,7 +336,7 @@ describe("example", function()
     end)
 
     local unwritable <const> = powerless and main_it or function(name)
-      pending(name .. " (there is no way to be an ordinary user)")
+      pending(name .. " (setpriv cannot run here)")
     end
     unwritable("names a file that an ordinary user may not write, or not read", function()
       helper.write_file(path "source", "x")
@@ -377,7 +371,7 @@ describe("example", function()
 
     local terminal <const> = "env -u LD_PRELOAD script -qec %s /dev/null"
     local shown <const> = helper.shell(terminal:format "true") == "" and main_it or function(name)
-      pending(name .. " (no script(1) here)")
+      pending(name .. " (script(1) cannot run here)")
     end
     shown("shows its progress on a terminal", function()
       helper.write_file(path "source", noise(3000000))

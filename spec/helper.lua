@@ -224,6 +224,7 @@ end
 -- helper.needs("waitid")(name, f): a case for an operation that the kernel may
 -- lack; then it is pending, with the reason.
 function helper.needs(name)
+  assert(op[name], "no operation has that name: " .. name)
   if assert(core.default()):supports(name) then return helper.it end
   return function(title)
     busted.pending(("%s (this kernel has no %s)"):format(title, name))

@@ -591,12 +591,12 @@ describe("op", function()
     for _, row in ipairs(core.ops) do
       if row.args == "" and not op.supported(row.name) then missing = row.name end
     end
-    if not missing then return end
+    if not missing then return pending "this kernel has every operation that takes nothing" end
     fails("EOPNOTSUPP", missing .. ": operation not supported by this kernel", op[missing]())
   end)
 
   helper.it("makes no garbage but results", function()
-    if helper.torture then return end
+    if helper.torture then return pending "not while all garbage is collected all the time" end
     local function measure(n)
       for _ = 1, 100 do op.nop() end
       collectgarbage()

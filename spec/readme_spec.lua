@@ -5,13 +5,7 @@ local helper = require "spec.helper"
 
 local it <const> = helper.main_it
 
-local file <const> = io.open "README.md"
-if not file then
-  pending "README.md: there is none"
-  return
-end
-local text <const> = file:read "a"
-file:close()
+local text <const> = helper.read_file "README.md"
 
 -- The blocks of code of a language, each with its first line's number.
 local function blocks(language)
