@@ -6,15 +6,14 @@
 -- the value that a task's awaits raise at the moment (task:interrupt).
 
 local core <const> = require "uring.core"
+local failure <const> = require "uring.failure"
 
 local current <const>, waiter <const> = core.current, core.waiter
 local spawn <const>, new_nursery <const> = core.spawn, core.nursery
 local ETIMEDOUT <const> = core.errno.ETIMEDOUT
 local ECANCELED <const> = core.errno.ECANCELED
 
-local MAX_TOLD <const> = 10            -- errors in one message
-
-local M = {}
+local M = {errors = failure.errors}
 
 --- What a cancelled task's awaits raise.  All of them are equal to
 --- `uring.cancelled`; each says why it was raised.
@@ -45,8 +44,6 @@ Scope.__index = Scope
 
 -- task -> the value of its own cancellation (task:cancel)
 local cancelled_tasks = setmetatable({}, {__mode = "k"})
--- task -> the failure that was raised in it last: where that came from
-local raising = setmetatable({}, {__mode = "k"})
 
 -- What a task's own cancellation means to it in that scope.  One that the
 -- task has opened itself has been told already, or is in a shield.
@@ -62,7 +59,7 @@ end
 local function new_scope(host, parent, shield)
   local scope = setmetatable({
     host = host, parent = parent, nursery = nil, inner = nil, timer = nil,
-    ended = nil, shield = shield, before = raising[host],
+    ended = nil, shield = shield, before = failure.last(host),
     value = not shield and parent and parent.value or nil
   }, Scope)
   if parent then
@@ -161,59 +158,21 @@ function Scope:cancel(reason)
   end
 end
 
--- What went wrong in a task, and where.  others: what went wrong in the same
--- scopes after it.  text: what run has raised for all of them.
----@class uring.Failure
----@field value any as it was raised
----@field traceback string
----@field task uring.Task
-local Failure = {}
-
--- The text of a value, whose __tostring may fail.
-local function text_of(value)
-  local ok, text = pcall(tostring, value)
-  return ok and text or ("(error object is a %s value)"):format(type(value))
-end
-
-local function new_failure(value, task, traceback)
-  return setmetatable({value = value, task = task,
-                       traceback = traceback or text_of(value)}, Failure)
-end
-
--- The failure that the value comes from, if it was raised in the task last.
-local function origin_of(value, task)
-  local failure = raising[task]
-  if failure and (rawequal(failure.value, value)
-                  or failure.text and failure.text == value) then
-    return failure
-  end
-end
-
 -- The first failure cancels the rest; every one is kept.
-local function fail(scope, failure)
+local function fail(scope, problem)
   local errors = scope.errors
   if errors then
-    errors[#errors + 1] = failure
+    errors[#errors + 1] = problem
   else
-    scope.errors = {failure}
+    scope.errors = {problem}
     interrupt(scope, new_cancelled("cancelled, for another task failed"))
   end
-end
-
--- The failure that has ended the task.
-local function failure_in(task, value)
-  local failure = origin_of(value, task)
-  if not failure then
-    failure = new_failure(value, task, task:traceback())
-    raising[task] = failure
-  end
-  return failure
 end
 
 -- The C half calls this with the error of a task that a join is to raise.
 local function task_raises(task, value)
   if not is_cancelled(value) then
-    raising[waiter()] = failure_in(task, value)
+    failure.note(failure.ended_by(value, task), waiter())
   end
 end
 
@@ -223,8 +182,8 @@ local function task_ended(task, scope, failed, value)
   while scope and scope.host == task do    -- it died before it could leave
     abandon(scope)
     local parent = scope.parent
-    for _, failure in ipairs(parent and scope.errors or {}) do
-      fail(parent, failure)
+    for _, problem in ipairs(parent and scope.errors or {}) do
+      fail(parent, problem)
     end
     scope = parent
   end
@@ -234,9 +193,9 @@ local function task_ended(task, scope, failed, value)
       if scope and scope.value then scope.short = true end
       return
     end
-    local failure = failure_in(task, value)
+    local problem = failure.ended_by(value, task)
     if not scope then error(value, 0) end
-    fail(in_charge(scope), failure)
+    fail(in_charge(scope), problem)
   end
 end
 
@@ -282,42 +241,35 @@ local function wait_all(scope, task)
   scope.waiting = false
   if not ok then
     abandon(scope)
-    fail(scope, new_failure(problem, task))
+    fail(scope, failure.new(problem, task))
   end
 end
 
 local function handler(value)
   if is_cancelled(value) then return value end
-  return new_failure(value, current(), debug.traceback(text_of(value), 2))
+  return failure.new(value, current(), debug.traceback(failure.text(value), 2))
 end
 
 -- The failure for what a body raised; none when it was told to end.
 local function failure_of(scope, task, value)
-  if getmetatable(value) ~= Failure then
+  if not failure.is(value) then
     if is_cancelled(value) and scope.value then return nil end
-    return new_failure(value, task)
+    return failure.new(value, task)
   end
-  local origin = origin_of(value.value, task)
+  local origin = failure.origin(value.value, task)
   return origin and origin ~= scope.before and origin or value
 end
 
 -- End the scope after its body; returns or raises for the whole.
 local function finish(scope, task, ok, ...)
   if not ok then
-    local failure = failure_of(scope, task, (...))
-    if failure then fail(scope, failure) end
+    local problem = failure_of(scope, task, (...))
+    if problem then fail(scope, problem) end
   end
   wait_all(scope, task)
   if scope.timer then scope.timer:cancel() end
   leave(scope, task)
-  local errors = scope.errors
-  if errors then
-    local failure = errors[1]
-    local others = failure.others or {}
-    failure.others = table.move(errors, 2, #errors, #others + 1, others)
-    raising[task] = failure
-    error(failure.value, 0)
-  end
+  if scope.errors then failure.raise(scope.errors, task) end
   if ok and scope.short and not rawequal(scope.value, scope.own) then
     error(scope.value, 0)              -- its tasks were cut short from outside
   end
@@ -328,60 +280,14 @@ local function finish(scope, task, ok, ...)
   error((...), 0)
 end
 
--- The failure and those that came with it, each once.
-local function gather(failure, list, seen)
-  if not seen[failure] then
-    seen[failure] = true
-    list[#list + 1] = failure
-    for _, other in ipairs(failure.others or {}) do
-      gather(other, list, seen)
-    end
-  end
-  return list
-end
-
--- Where failures came from, the first few of them.
-local function describe(list)
-  local texts, n = {}, math.min(#list, MAX_TOLD)
-  for i = 1, n do texts[i] = list[i].traceback end
-  if n < #list then
-    texts[n + 1] = ("%d more; uring.errors has them all"):format(#list - n)
-  end
-  return table.concat(texts, "\nand then: ")
-end
-
---- What else went wrong: every error of the scopes that have raised this one,
---- itself the first.  It was caught in the running task: from run, scope, all
---- and their like, or join.
----@param value any the error
----@return uring.Failure[] errors {value=, traceback=, task=}
-function M.errors(value)
-  local task <const> = waiter()
-  local failure <const> = origin_of(value, task) or new_failure(value, task)
-  return gather(failure, {}, {})
-end
-
--- Tell uring.on_error, which must not harm who reports.
-local function report(failure, text)
-  local reported <const>, problem <const> =
-    pcall(require "uring".on_error, failure.value, text, failure.task)
-  if not reported then
-    io.stderr:write("uring: on_error failed: ", text_of(problem), "\n", text,
-                    "\n")
-  end
-end
-
 --- Run f(...) and give its error to uring.on_error; a cancellation goes on.
 function M.guard(f, ...)
-  local ok, failure = xpcall(f, handler, ...)
+  local ok, problem = xpcall(f, handler, ...)
   if ok then return end
-  if is_cancelled(failure) then error(failure, 0) end
+  if is_cancelled(problem) then error(problem, 0) end
   local task <const> = current()
-  if getmetatable(failure) ~= Failure then
-    failure = new_failure(failure, task)
-  end
-  failure = origin_of(failure.value, task) or failure
-  report(failure, describe(gather(failure, {}, {})))
+  if not failure.is(problem) then problem = failure.new(problem, task) end
+  failure.report_all(problem, task)
 end
 
 local function run_scope(scope, task, f, ...)
@@ -451,28 +357,24 @@ function M.spawn(f, ...)
   return spawn(f, ...)
 end
 
-local function report_all(list)
-  for i = 1, #list do report(list[i], list[i].traceback) end
-end
-
 -- The first task of run is gone before the others, which nobody waits for.
 local function await_abandoned(root, task)
   local ok, problem
   if root.nursery then ok, problem = pcall(root.nursery.join, root.nursery) end
-  report_all(root.errors or {})
-  if ok == false then report_all {new_failure(problem, task)} end
+  failure.report(root.errors or {})
+  if ok == false then failure.report {failure.new(problem, task)} end
 end
 
 -- A message can tell of the others; any other value goes out as it is.
 local function returned(ok, ...)
   if ok then return ... end
   local value = ...
-  local list = M.errors(value)
+  local list = failure.errors(value)
   if type(value) == "string" then
-    list[1].text = describe(list)
+    list[1].text = failure.describe(list)
     error(list[1].text, 0)
   end
-  for i = 2, #list do report(list[i], list[i].traceback) end
+  failure.report(list, 2)
   error(value, 0)
 end
 
@@ -520,7 +422,9 @@ function M.run(f, ...)
     -- the loop itself was interrupted: stop the tasks, then go on raising
     if root then root:cancel("interrupted") end
     local ok <const>, value = pcall(task.join, task)
-    if not (ok or is_cancelled(value)) then report_all(M.errors(value)) end
+    if not (ok or is_cancelled(value)) then
+      failure.report(failure.errors(value))
+    end
     error(results[2], 0)
   end
   if root and root.abandoned then await_abandoned(root, task) end
