@@ -64,6 +64,23 @@ local function asleep()
   error "the thread never sleeps"
 end
 
+-- SIGALRM from now on, counted by process.caught: none when the scope is left.
+local function alarm(seconds, interval)
+  process.catch(core.SIGALRM)
+  process.alarm(seconds, interval)
+  return setmetatable({}, { __close = function()
+    process.alarm(0)
+    process.ignore(core.SIGALRM)
+  end })
+end
+
+-- A case with signals: valgrind holds them back while a call waits that it does
+-- not know.
+local function signal_case(name, f)
+  if not os.getenv "URING_SPEC_RUNNER" then return case(name, f) end
+  pending(name .. " (not under a checker)")
+end
+
 -- ---- flags of the call ------------------------------------------------------
 
 describe("a flag of io_uring_enter(2):", function()
@@ -196,17 +213,20 @@ describe("a flag of io_uring_enter(2):", function()
     alive(ring)
   end)
 
-  case("sig: signals are blocked while it waits, and only then", function(ring)
-    process.catch(core.SIGALRM)
-    process.alarm(0.02)
-    fails("ETIME", "enter: Timer expired",
-      ring:enter(0, 1, GET, { timeout = 0.1, sigmask = { core.SIGALRM } }))
-    assert.equal(1, process.caught()) -- after the wait
-    ring:get_sqe():prep_timeout(0.05)
-    process.alarm(0.01)
-    assert.equal(1, ring:enter(nil, 1, GET, { core.SIGALRM }))
-    assert.equal(-errno.ETIME, ring:wait_cqe().res)
-    assert.equal(2, process.caught())
+  signal_case("sig: signals are blocked while it waits, and only then", function(ring)
+    do
+      local _ <close> = alarm(0.02)
+      fails("ETIME", "enter: Timer expired",
+        ring:enter(0, 1, GET, { timeout = 0.1, sigmask = { core.SIGALRM } }))
+      assert.equal(1, process.caught()) -- after the wait
+    end
+    do
+      ring:get_sqe():prep_timeout(0.05)
+      local _ <close> = alarm(0.01)
+      assert.equal(1, ring:enter(nil, 1, GET, { core.SIGALRM }))
+      assert.equal(-errno.ETIME, ring:wait_cqe().res)
+      assert.equal(1, process.caught())
+    end
     helper.raises("out of range", ring.enter, ring, 0, 0, 0, { 65 })
     helper.raises("unknown field 'x'", ring.enter, ring, 0, 0, 0, { x = 1 })
   end)
@@ -488,15 +508,15 @@ local function starved_it(name, f)
     local path <const> = os.tmpname()
     local function run(text)
       helper.write_file(path, starve .. text)
-      for _ = 1, 3 do
+      local output, status
+      for _ = 1, 5 do
         helper.shell("mkdir " .. group)
-        local output, status = helper.shell(helper.command(path,
+        output, status = helper.shell(helper.command(path,
           "env MALLOC_TOP_PAD_=1048576 timeout -s KILL 20") .. " " .. group)
         helper.shell("sleep 0.1; rmdir " .. group)
         if status == 0 then return output end
-        io.write(status, output)
       end
-      error "it waits for memory"
+      error(("status %d\n%s"):format(status, output))
     end
     f(run)
     os.remove(path)
@@ -608,12 +628,13 @@ describe("an error of io_uring_enter(2):", function()
       local function nop(sqe) sqe:prep_nop() end
       assert(fill(ring, nop) == 8192 and ring:enter() == 8192) -- the queue is full
       fill(ring, nop)
-      -- the kernel has some put by, for 4,096 at most
-      print(starve(function() return ring:enter(4608) end))
+      -- each processor of the kernel's has some put by, for 4,096 at most
+      print(starve(function() return ring:enter(6144) end))
       print(ring:enter(), ring:cq_has_overflow())
       local n = 0
       for _, res in ring:cqes() do n = n + 1 + res end
-      print(n < 16384, ring:stats().active == 16384 - n)
+      if n == 16384 then os.exit(1) end -- that was enough
+      print(ring:stats().active == 16384 - n)
       print(ring:wait_cqe())
       print(ring:wait_cqe(0.01)) -- it says so once
       ring:get_sqe():prep_nop()
@@ -624,7 +645,7 @@ describe("an error of io_uring_enter(2):", function()
       print(core.now() - start < 1, ring:stats().slots)
     ]]
     local lost = assert(output:match "Lua warning: lost (%d+)\n", output)
-    assert.equal("4608\n3584\ttrue\ntrue\ttrue\n" ..
+    assert.equal("6144\n2048\ttrue\ntrue\n" ..
       "nil\twait_cqe: Invalid request descriptor (completions were lost: there was no memory " ..
       "for them)\t53\nnil\twait_cqe: Timer expired\t62\n1\t0\n" ..
       ("Lua warning: lost %d\nLua warning: uring: %d operations did not end before the ring was " ..
@@ -696,30 +717,32 @@ describe("an error of io_uring_enter(2):", function()
 
   -- EOPNOTSUPP, no io_uring instance: with EBADF above.
 
-  case("EINTR, when a signal comes while it waits", function(ring)
-    process.catch(core.SIGALRM)
-    process.alarm(0.02, 0.02)
-    fails("EINTR", "enter: Interrupted system call", ring:enter(0, 1, GET, 10))
-    process.alarm(0)
-    assert(process.caught() > 0)
-    -- what waits for something waits on
-    process.catch(core.SIGALRM)
-    process.alarm(0.01)
-    local span, _, _, code = elapsed(ring.wait_cqe, ring, 0.05)
-    assert.same({ errno.ETIME, 1 }, { code, process.caught() })
-    assert(span >= 0.05, span)
-    process.alarm(0.01)
-    assert.is_true(on(ring, core.sleep, 0.03))
+  signal_case("EINTR, when a signal comes while it waits", function(ring)
+    do
+      local _ <close> = alarm(0.02, 0.02)
+      fails("EINTR", "enter: Interrupted system call", ring:enter(0, 1, GET, 10))
+    end
+    do -- what waits for something waits on
+      local _ <close> = alarm(0.01)
+      local span, _, _, code = elapsed(ring.wait_cqe, ring, 0.05)
+      assert.same({ errno.ETIME, 1 }, { code, process.caught() })
+      assert(span >= 0.05, span)
+    end
+    do
+      local _ <close> = alarm(0.01)
+      assert.is_true(on(ring, core.sleep, 0.03))
+      assert.equal(1, process.caught())
+    end
     local r, w = core.sock.pipe()
     local _ <close> = helper.closing(r, w)
-    process.alarm(0.01)
+    local _ <close> = alarm(0.01)
     local reader = ring:spawn(op.read, r, 10)
     ring:spawn(function()
       core.sleep(0.03)
       op.write(w, "data")
     end)
     assert.equal("data", reader:join())
-    assert.equal(3, process.caught())
+    assert.equal(1, process.caught())
     while #ring:tasks() > 0 do ring:step(1) end
   end)
   injected("EINTR", "Interrupted system call", true)
