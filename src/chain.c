@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
 **
-** chain.c - linked operations, awaited together; options for one operation.
+** chain.c - linked operations, awaited together.
 **
 **   local results, bad = op.link(function(c)
 **     c:openat_direct(nil, "file", 0, 0, 5)
@@ -21,87 +21,11 @@
 #include "uring.h"
 
 #define COLLECTOR_TYPE "uring.chain"
-#define WITH_TYPE "uring.with"
 #define MAX_CHAIN 32768
 
 static const OpDef master_def = {
   .name = "link", .opcode = IORING_OP_NOP, .result = RES_CHAIN, .args = ""
 };
-
-/* ---- options ------------------------------------------------------------ */
-
-/* The options in the table at 'arg' [e]. */
-static With read_with(lua_State *L, int arg) {
-  static const char *const names[] =
-    {"async", "drain", "fixed_file", "ioprio", "personality", NULL};
-  With w = {0, 0, 0};
-  luaL_checktype(L, arg, LUA_TTABLE);
-  form_only(L, arg, names);
-  if (form_flag(L, arg, "async"))
-    w.flags |= IOSQE_ASYNC;
-  if (form_flag(L, arg, "drain"))
-    w.flags |= IOSQE_IO_DRAIN;
-  if (form_flag(L, arg, "fixed_file"))
-    w.flags |= IOSQE_FIXED_FILE;
-  w.ioprio = form_u32(L, arg, "ioprio");
-  w.personality = form_u32(L, arg, "personality");
-  luaL_argcheck(L, w.ioprio <= UINT16_MAX && w.personality <= UINT16_MAX, arg,
-                "options 'ioprio' and 'personality' have 16 bits");
-  return w;
-}
-
-/*
-** With 'fixed_file' a number is a slot of the ring's table; an ordinary
-** descriptor must not be taken for one.
-*/
-void with_check(lua_State *L, int arg, const With *with, Args *a) {
-  if (with == NULL)
-    return;
-  if (a->takes || a->bufring)
-    bufring_check(L, NULL, with->ioprio, a->flags);
-  if (!(with->flags & IOSQE_FIXED_FILE))
-    return;
-  luaL_argcheck(L, a->own[0] == NULL || a->own[0]->ring != NULL, arg,
-                "not a direct descriptor, but 'fixed_file' is set");
-  a->fixed = true;
-}
-
-/* What is set for the entry of an operation; NULL for nothing. */
-void with_apply(Op *op, struct io_uring_sqe *sqe, const With *with) {
-  if (sqe == NULL || with == NULL)
-    return;
-  sqe->flags |= (uint8_t)with->flags;
-  sqe->ioprio |= (uint16_t)with->ioprio;
-  if (with->personality != 0)
-    sqe->personality = (uint16_t)with->personality;
-  op->bundle = group_bundles(op->def, sqe->ioprio);
-}
-
-/* op.with{...}.name: the function of that name, with the options */
-static int l_with_index(lua_State *L) {
-  const OpDef *def;
-  luaL_checkudata(L, 1, WITH_TYPE);
-  def = op_def(luaL_checkstring(L, 2));
-  if (def == NULL)
-    return luaL_error(L, "no operation '%s'", lua_tostring(L, 2));
-  lua_pushlightuserdata(L, state_get(L));
-  lua_pushlightuserdata(L, (void *)(uintptr_t)def);
-  lua_pushvalue(L, 1);
-  lua_pushcclosure(L, op_function(def), 3);
-  return 1;
-}
-
-/*
-** op.with{async =, drain =, fixed_file =, ioprio =, personality =}
-** -> operations that have these set
-*/
-static int l_op_with(lua_State *L) {
-  With w = read_with(L, 1);
-  With *box = lua_newuserdatauv(L, sizeof *box, 0);
-  *box = w;
-  luaL_setmetatable(L, WITH_TYPE);
-  return 1;
-}
 
 /* ---- the master --------------------------------------------------------- */
 
@@ -211,6 +135,7 @@ int chain_push(lua_State *L, State *S, Op *master) {
 typedef struct Collector {
   Ring *ring;
   bool open;           /* the function runs */
+  bool closes;         /* there is a close of an Fd */
   With with;           /* for the next operation */
   unsigned size;
   ChainSqe *sqes;
@@ -260,6 +185,15 @@ static bool more_room(Collector *c) {
   return true;
 }
 
+/* Does the chain close it, before what comes next? */
+static bool is_closed(const Collector *c, const Fd *f) {
+  for (unsigned i = 0; c->closes && f && i < c->chain->n; i++)
+    if (c->chain->op[i]->def->opcode == IORING_OP_CLOSE &&
+        (c->chain->op[i]->use[0].fd == f || c->chain->op[i]->use[1].fd == f))
+      return true;
+  return false;
+}
+
 /* c:<name>(...): the second upvalue is the row.  Raises for any mistake. */
 static int l_collector_add(lua_State *L) {
   const OpDef *def = lua_touserdata(L, lua_upvalueindex(2));
@@ -280,8 +214,10 @@ static int l_collector_add(lua_State *L) {
     return luaL_error(L, "%s: operation not supported by this kernel",
                       def->name);
   for (int i = 0; i < 2; i++)
-    if (a.own[i] && a.own[i]->state != FD_OPEN)
+    if (a.own[i] && (a.own[i]->state != FD_OPEN || is_closed(c, a.own[i])))
       return luaL_error(L, "fd %d is being closed", a.own[i]->fd);
+  if (a.takes && a.group == NULL)
+    return luaL_error(L, "%s: buffer ring expected", def->name);
   if (c->chain && c->chain->n == MAX_CHAIN)
     return luaL_error(L, "chain is too long");
   if (!more_room(c))
@@ -289,6 +225,7 @@ static int l_collector_add(lua_State *L) {
   op = op_new(L, r, def, &a, false);
   sqe = &c->sqes[c->chain->n];
   c->chain->op[c->chain->n++] = op;
+  c->closes |= def->opcode == IORING_OP_CLOSE && (a.own[0] || a.own[1]);
   memset(sqe, 0, sizeof *sqe);
   op_prep(op, sqe->sqe, &a);
   with_apply(op, sqe->sqe, &c->with);
@@ -299,7 +236,7 @@ static int l_collector_add(lua_State *L) {
 /* c:with{...} -> c; options for the operation that comes next */
 static int l_collector_with(lua_State *L) {
   Collector *c = check(L);
-  c->with = read_with(L, 2);
+  c->with = with_read(L, 2);
   lua_settop(L, 1);
   return 1;
 }
@@ -392,6 +329,13 @@ static int run_chain(lua_State *L, bool hard) {
   }
   op_reserve(L, r);
   ring_usable(L, r);
+  for (unsigned i = 0; i < n; i++) {
+    const Fd *f = late_closed(c->chain->op[i]);
+    if (f != NULL) {   /* while the chain was written down */
+      drop_all(L, c);
+      return luaL_error(L, "fd %d is being closed", f->fd);
+    }
+  }
   return sched_await(L, S, submit(L, c, hard));
 }
 
@@ -410,7 +354,6 @@ static int l_op_hardlink(lua_State *L) { return run_chain(L, true); }
 
 static const luaL_Reg functions[] = {
   {"hardlink", l_op_hardlink},
-  {"with", l_op_with},
   {NULL, NULL}
 };
 
@@ -420,15 +363,9 @@ static const luaL_Reg collector_meta[] = {
   {NULL, NULL}
 };
 
-static const luaL_Reg with_meta[] = {
-  {"__index", l_with_index},
-  {NULL, NULL}
-};
-
 /* Add to the functions of core.op. */
 void chain_open(lua_State *L, State *S) {
   unit_type(L, S, COLLECTOR_TYPE, NULL, collector_meta);
-  unit_type(L, S, WITH_TYPE, NULL, with_meta);
   lua_getfield(L, -1, "op");
   lua_pushlightuserdata(L, S);
   luaL_setfuncs(L, functions, 1);

@@ -37,6 +37,8 @@ struct Ring {
   int event;           /* eventfd of pollfd + 1; 0 when there is none */
   Link backlog;        /* entries that found the submission queue full */
   bool skips;          /* new entries may have IOSQE_CQE_SKIP_SUCCESS */
+  bool checks;         /* late.c has to look at them */
+  bool drains;         /* one has had IOSQE_IO_DRAIN */
   Pool pool;
   RawCqe *raw;         /* circular queue of the raw layer */
   unsigned raw_head, raw_count, raw_size;

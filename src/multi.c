@@ -92,7 +92,8 @@ void multi_arm(Multi *m) {
   Op *op = m->op;
   struct io_uring_sqe *sqe;
   link_remove(&m->starved);
-  if (!op->ring->open || op->ring->fork_count != fork_count) {
+  if (!op->ring->open || op->ring->fork_count != fork_count ||
+      late_closed(op) != NULL) {
     multi_end(m, ECANCELED);
     return;
   }

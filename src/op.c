@@ -274,7 +274,7 @@ static bool again(Op *op) {
   Ring *r = op->ring;
   struct io_uring_sqe *sqe;
   bool grown;
-  if ((op->state & OP_CANCEL) || !r->open)
+  if ((op->state & OP_CANCEL) || !r->open || late_closed(op) != NULL)
     return false;
   grown = group_grow(op->group);
   if (!grown) {

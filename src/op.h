@@ -178,6 +178,8 @@ struct Op {
   bool fixed;          /* works on a slot of the ring's table */
   bool named;          /* set_data has kept a value for it */
   bool bundle;         /* takes several provided buffers at once */
+  bool late;           /* may begin after what was submitted later */
+  bool deferred;       /* it is to close what others may still begin with */
   uint8_t tries;       /* cancellations that did not stop it */
   uint16_t used;       /* bytes taken from mem */
   uint32_t place;      /* for a new descriptor, Args.slot */
@@ -270,13 +272,14 @@ void msg_value(lua_State *L, const Op *op, int res, unsigned flags,
                unsigned at);
 void msg_adopt(lua_State *L, State *S, int index);
 
-/* ---- chain.c ---------------------------------------------------------- */
+/* ---- chain.c, with.c, late.c ------------------------------------------ */
 
 /* An entry that is not in the queue yet. */
 typedef struct ChainSqe {
   struct io_uring_sqe sqe[2];  /* room for SQE128 */
 } ChainSqe;
 
+With with_read(lua_State *L, int arg);
 void with_check(lua_State *L, int arg, const With *with, Args *a);
 void with_apply(Op *op, struct io_uring_sqe *sqe, const With *with);
 void chain_done(lua_State *L, Op *member);
@@ -285,6 +288,9 @@ void chain_free(lua_State *L, Op *master);
 void chain_replaced(const Op *op, unsigned slot, unsigned n);
 int chain_push(lua_State *L, State *S, Op *master);
 void chain_open(lua_State *L, State *S);
+void with_open(lua_State *L, State *S);
+void late_check(Ring *r);
+const Fd *late_closed(const Op *op);
 
 /* ---- multi.c, multilib.c ---------------------------------------------- */
 

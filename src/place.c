@@ -130,6 +130,9 @@ void place_step(lua_State *L, State *S, Ring *r, int64_t timeout) {
 void place_settle(lua_State *L, State *S, Fd *f) {
   while (f->state == FD_CLOSING && f->count > 0) {
     const FdUse *use = container(f->uses.next, FdUse, link);
+    if (!(use->op->state & OP_KERNEL))
+      luaL_error(L, "fd %d is used by a chain that is being written down",
+                 f->fd);
     place_step(L, S, use->op->ring, FOREVER);
   }
 }

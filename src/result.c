@@ -93,7 +93,7 @@ static void renew_data(const Op *op) {
 /* A close that fails has closed, too, unless it was not carried out. */
 static bool has_closed(const Op *op) {
   return op->def->opcode == IORING_OP_CLOSE && op->res != -ECANCELED &&
-         op->res != -EINVAL;
+         op->res != -EINVAL && !op->deferred;
 }
 
 /* What a result changes in this process before anybody asks for it. */

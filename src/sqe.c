@@ -149,8 +149,10 @@ static int l_sqe_prep(lua_State *L) {
   s->sqe->user_data = op_tag(s->op);
   op_load(L, s->op, def, &a);
   op_prep(s->op, s->sqe, &a);
-  if (def->opcode == IORING_OP_CLOSE && (a.own[0] || a.own[1]))
+  if (def->opcode == IORING_OP_CLOSE && (a.own[0] || a.own[1])) {
     fd_closing(a.own[a.own[0] == NULL]);
+    s->ring->checks = true;
+  }
   lua_settop(L, 1);
   return 1;
 }
@@ -203,6 +205,7 @@ static int l_sqe_set_flags(lua_State *L) {
   if (s->op->fixed)  /* the number is a slot, and must not be taken for */
     flags |= IOSQE_FIXED_FILE;           /* an ordinary descriptor */
   s->sqe->flags = (uint8_t)flags;
+  s->ring->checks |= flags != 0;
   lua_settop(L, 1);
   return 1;
 }

@@ -106,6 +106,8 @@ static int count_enter(Ring *r, int rc, unsigned n) {
 static unsigned close_entries(Ring *r) {
   const struct io_uring_sq *sq = &r->uring.sq;
   int shift = (r->uring.flags & IORING_SETUP_SQE128) != 0;
+  if (r->checks)
+    late_check(r);
   for (unsigned i = sq->sqe_head; r->skips && i != sq->sqe_tail; i++) {
     struct io_uring_sqe *sqe = &sq->sqes[(i & sq->ring_mask) << shift];
     if (sqe->flags & IOSQE_CQE_SKIP_SUCCESS)
@@ -140,6 +142,13 @@ int ring_submit(Ring *r) {
   return rc;
 }
 
+/* The operation has no place in the queue; later entries may get one before */
+static void set_aside(const Ring *r, Backlog *b, Op *op) {
+  b->op = op;
+  op->late = true;
+  op->number = r->uring.sq.sqe_head - 1;
+}
+
 /*
 ** A cleared entry for 'op'.  When the queue is full it is submitted; when
 ** the kernel has no room even then, the entry waits in the backlog.  NULL
@@ -158,7 +167,7 @@ struct io_uring_sqe *ring_sqe(Ring *r, Op *op) {
   b = calloc(1, sizeof *b);
   if (b == NULL)
     return NULL;
-  b->op = op;
+  set_aside(r, b, op);
   b->together = 1;
   link_init(&b->link);
   link_append(&r->backlog, &b->link);
@@ -192,7 +201,7 @@ static bool backlog_chain(Ring *r, Op **ops, const ChainSqe *sqes,
       free(b);
       continue;
     }
-    b->op = ops[i];
+    set_aside(r, b, ops[i]);
     b->together = n - i;
     memcpy(b->sqe, &sqes[i], sizeof b->sqe);
     link_init(&b->link);
@@ -211,6 +220,7 @@ bool ring_chain(Ring *r, Op **ops, const ChainSqe *sqes, unsigned n) {
     return backlog_chain(r, ops, sqes, n);
   for (unsigned i = 0; i < n; i++)
     memcpy(get_sqe(r, ops[i]), &sqes[i], r->sqe_size);
+  r->checks = true;
   return true;
 }
 
@@ -223,6 +233,7 @@ static bool flush_backlog(Ring *r) {
       return false;
     sqe = get_sqe(r, b->op);
     memcpy(sqe, b->sqe, r->sqe_size);
+    r->checks = true;
     link_remove(&b->link);
     free(b);
   }
