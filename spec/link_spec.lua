@@ -107,6 +107,60 @@ describe("a chain", function()
     end)
   end)
 
+  -- Without IORING_SETUP_SUBMIT_ALL the kernel stops at an entry that it refuses
+  -- at once, and leaves the rest of the queue; a chain it takes as a whole.
+  for _, options in ipairs {
+    { entries = 32, clamp = true }, { entries = 32, submit_all = true },
+    { entries = 8, clamp = true }, { entries = 8, clamp = true, sqpoll = true },
+  } do
+    local name <const> = ("on a ring of %d with%s %s"):format(options.entries,
+      options.sqpoll and " sqpoll and" or "", options.submit_all and "submit_all" or "clamp")
+    helper.main_it("is neither lost nor cut where an entry is refused, " .. name, function()
+      on(function() return assert(core.ring(options)) end, function(ring)
+        local r, w = assert(op.pipe())
+        local _ <close> = helper.closing(r, w)
+        local tasks, sent = {}, 0
+        local function chain(bad, hard)
+          local results, first = op[hard and "hardlink" or "link"](function(c)
+            for i = 1, 5 do c:with { personality = i == bad and 77 or 0 }:write(w, "x") end
+          end)
+          if bad < 1 or bad > 5 then
+            assert.is_nil(first)
+            assert.same({ 1, 1, 1, 1, 1 }, results)
+            return 5
+          end
+          assert.equal(5, #results)
+          assert.is_true(first >= 1 and first <= bad)
+          assert.equal(core.errno.EINVAL, results[bad][3])
+          local n = 0
+          for i = 1, 5 do
+            if results[i] == 1 then
+              n = n + 1
+            elseif i ~= bad then
+              assert.equal(core.errno.ECANCELED, results[i][3])
+            end
+          end
+          return n
+        end
+        local function single(personality)
+          local n, _, code = op.with { personality = personality }.write(w, "x")
+          assert.equal(personality == 0 and 1, n or false)
+          assert(n or code == core.errno.EINVAL)
+          return n or 0
+        end
+        for i = 1, 60 do
+          tasks[#tasks + 1] = ring:spawn(chain, i % 7, i % 2 == 0)
+          tasks[#tasks + 1] = ring:spawn(single, i % 3 == 0 and 77 or 0)
+        end
+        for _, task in ipairs(tasks) do sent = sent + task:join() end
+        assert(op.write(w, "end"))
+        local got = ""
+        while not got:find "end" do got = got .. op.read(r, 4096) end
+        assert.equal(("x"):rep(sent) .. "end", got)
+      end)
+    end)
+  end
+
   helper.it("has a timeout for one of its operations", function()
     local r, w = assert(op.pipe())
     local _ <close> = helper.closing(r, w)

@@ -410,9 +410,9 @@ return {
       { "EBADF", "it is not open" },
     },
     note = "An Fd object is closed as by `fd:close()`: its operations are cancelled first. A " ..
-      "raw number is closed at once, which cancels nothing. In the raw layer and in a chain an Fd " ..
-      "is closed when the kernel comes to it, or with the last of its operations that may begin " ..
-      "later (linked ones, drained ones, those of worker threads).",
+      "raw number is closed at once, which cancels nothing. In the raw layer and in a chain an " ..
+      "Fd is closed when the kernel comes to it, or with the last of its operations that may " ..
+      "begin later (linked ones, drained ones, those of worker threads).",
   },
   { "close_direct",
     code = "CLOSE",
