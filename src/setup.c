@@ -130,8 +130,6 @@ static int init(Ring *r, const Options *o, unsigned flags) {
       p.flags |= IORING_SETUP_CQSIZE;
       p.cq_entries = cq_default(o->entries);
     }
-    if (p.flags & (U_SETUP_SQE_MIXED | U_SETUP_SQ_REWIND))
-      return -EOPNOTSUPP;
     rc = map_init(r, o->entries, &p);
     if (rc != -ENOMEM)
       break;
@@ -182,11 +180,32 @@ static Ring *push_closed(lua_State *L, State *S) {
 }
 
 /*
+** Push the failure of flags that are newer than the kernels this was made on,
+** and change what the place of an entry is [-0, +3, e].
+*/
+static void refuse(lua_State *L, unsigned flags) {
+  luaL_pushfail(L);
+  if (flags & U_SETUP_SQE_MIXED)
+    lua_pushliteral(L, "io_uring_setup: sqe_mixed (Linux 6.19): the entries "
+                    "of a ring are all of one size here (EOPNOTSUPP)");
+  else
+    lua_pushliteral(L, "io_uring_setup: sq_rewind (Linux 7.0): entries keep "
+                    "their places in the queue here (EOPNOTSUPP)");
+  lua_pushinteger(L, EOPNOTSUPP);
+}
+
+/*
 ** Open the closed ring at the top of the stack; or put nil, message, errno
 ** in its place, and return false.
 */
 static bool open_ring(lua_State *L, Ring *r, const Options *o) {
-  int rc = init_best(r, o);
+  int rc;
+  if (o->p.flags & (U_SETUP_SQE_MIXED | U_SETUP_SQ_REWIND)) {
+    lua_pop(L, 1);
+    refuse(L, o->p.flags);
+    return false;
+  }
+  rc = init_best(r, o);
   if (rc >= 0) {
     r->open = true;
     link_append(&r->state->all, &r->link);

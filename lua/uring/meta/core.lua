@@ -41,8 +41,8 @@
 ---@field no_sqarray? boolean no array of indices between entries and queue
 ---@field hybrid_iopoll? boolean sleeps before it polls
 ---@field cqe_mixed? boolean completions of 16 and of 32 bytes
----@field sqe_mixed? boolean entries of 64 and of 128 bytes
----@field sq_rewind? boolean the queue of entries begins anew each time
+---@field sqe_mixed? boolean entries of 64 and of 128 bytes; refused
+---@field sq_rewind? boolean the queue of entries begins anew each time; refused
 
 ---@class uring.core
 ---@field errno table<string, integer> error numbers by name
