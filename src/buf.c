@@ -50,10 +50,10 @@ static void *allocate(size_t size, size_t align) {
 }
 
 /*
-** A block, contents any; NULL without memory.  From a page on it is
-** page-aligned, as O_DIRECT and buffer rings want it.
+** A block of zeros; NULL without memory.  From a page on it is page-aligned,
+** as O_DIRECT and buffer rings want it.
 */
-Block *block_bare(size_t size, size_t align) {
+Block *block_new(size_t size, size_t align) {
   Block *b = malloc(sizeof *b);
   void *data;
   if (b == NULL)
@@ -66,19 +66,13 @@ Block *block_bare(size_t size, size_t align) {
     free(b);
     return NULL;
   }
+  if (!b->mapped)
+    memset(data, 0, size);
   b->refs = 1;
   b->busy = 0;
   b->size = size;
   b->data = data;
   b->group = NULL;
-  return b;
-}
-
-/* The same, zeroed. */
-Block *block_new(size_t size, size_t align) {
-  Block *b = block_bare(size, align);
-  if (b != NULL && !b->mapped)
-    memset(b->data, 0, size);
   return b;
 }
 

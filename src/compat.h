@@ -105,6 +105,7 @@ enum {
   U_PBUF_RING_INC = 2,               /* 6.12 */
   U_CQE_F_BUF_MORE = 16,             /* 6.12 */
   U_TIMEOUT_MULTISHOT = 64,          /* 6.4 */
+  U_TIMEOUT_IMMEDIATE_ARG = 128,     /* 7.1 */
   U_RECVSEND_BUNDLE = 16,            /* 6.10; in sqe.ioprio */
   U_SEND_VECTORIZED = 32,            /* 6.17; in sqe.ioprio */
   U_MSG_DATA = 0,                    /* 5.18; in sqe.addr */

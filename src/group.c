@@ -45,7 +45,7 @@ void group_unref(Group *g) {
 
 /* Memory for 'per' more buffers, which are ours; false without. */
 static bool add_chunk(Group *g) {
-  Block *b = block_bare((size_t)g->per * g->stride, 0);
+  Block *b = block_new((size_t)g->per * g->stride, 0);
   if (b == NULL)
     return false;
   g->chunks[g->nchunks++] = b;

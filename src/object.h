@@ -43,7 +43,6 @@ typedef struct Pool {
   unsigned lent;       /* blocks that operations have */
 } Pool;
 
-Block *block_bare(size_t size, size_t align);
 Block *block_new(size_t size, size_t align);
 void block_unref(Block *b);
 Block *block_hold(Block *b);

@@ -221,6 +221,14 @@ static inline void prep_waitid(struct io_uring_sqe *sqe, unsigned type,
   prep_flags(sqe, flags);
 }
 
+/* IORING_TIMEOUT_IMMEDIATE_ARG: the time stands in the entry itself, in ns */
+static inline void prep_immediate(struct io_uring_sqe *sqe,
+                                  const struct __kernel_timespec *ts,
+                                  unsigned flags) {
+  if (flags & U_TIMEOUT_IMMEDIATE_ARG)
+    sqe->addr = (uint64_t)ts->tv_sec * 1000000000u + (uint64_t)ts->tv_nsec;
+}
+
 /* pipe2: liburing 2.12 */
 static inline void prep_pipe(struct io_uring_sqe *sqe, int *fds,
                                     unsigned flags, uint32_t index) {
