@@ -122,10 +122,10 @@ describe("timeout", function()
   end)
 
   it("with IORING_TIMEOUT_IMMEDIATE_ARG takes as long, or needs a newer kernel", function()
-    local start <const> = core.now()
+    local began <const> = core.now()
     local ok, message, code = op.timeout(0.02, 0, core.IORING_TIMEOUT_IMMEDIATE_ARG)
     if ok then
-      assert.is_true(core.now() - start >= 0.02)
+      assert.is_true(core.now() - began >= 0.02)
     else
       fails("EINVAL", "timeout: Invalid argument", ok, message, code)
     end
