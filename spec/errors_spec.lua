@@ -116,6 +116,34 @@ describe("an error value", function()
   end
 end)
 
+describe("a traceback", function()
+  it("begins where the error is, in a task, a scope and a handler", function()
+    local function innermost(field) return field.missing.missing end
+    local function body()
+      innermost {}
+      return 1
+    end
+    local first <const> = "attempt to index a nil value %(field 'missing'%)\n" ..
+      "stack traceback:\n[^\n]*errors_spec.lua:%d+: in upvalue 'innermost'"
+    for _, f in ipairs {
+      function() scope_of(body) end,
+      function() uring.scope(body) end,
+      function() uring.shield(body) end,
+      function() uring.all {body} end,
+      function() uring.run(body) end,
+      function() uring.spawn(body):join() end,
+    } do
+      local ok, err = pcall(f)
+      assert.is_false(ok)
+      assert.matches(first, uring.errors(err)[1].traceback)
+    end
+    local list = reported(function() uring.race {function() return 1 end, body} end)
+    assert.matches(first, list[1].traceback)
+    list = reported(function() require "uring.scope".guard(body) end)
+    assert.matches(first, list[1].traceback)
+  end)
+end)
+
 describe("several errors", function()
   it("of one scope come together", function()
     fails({"one", "two", "three"}, scope_of, failing "one", failing "two", failing "three")
@@ -321,6 +349,134 @@ describe("several errors", function()
   end, 30)
 end)
 
+describe("variables that are closed", function()
+  -- Each runs f in a task of its own, cancels it after it has failed, and gives
+  -- what came out.
+  local places <const> = {
+    ["a task"] = function(f) return pcall(scope_of, f) end,
+    ["a scope"] = function(f) return pcall(uring.scope, f) end,
+    ["a scope in a task"] = function(f) return pcall(scope_of, function() uring.scope(f) end) end,
+    ["a deadline"] = function(f) return pcall(uring.timeout, 1000, f) end,
+    ["a shield"] = function(f) return pcall(uring.shield, f) end,
+    ["run"] = function(f) return pcall(uring.run, f) end,
+    ["all"] = function(f) return pcall(uring.all, {f}) end,
+    ["a generator"] = function(f)
+      return pcall(scope_of, function() uring.coroutine.wrap(f)() end)
+    end,
+    ["a joined task"] = function(f)
+      local task = uring.spawn(f)
+      return pcall(task.join, task)
+    end,
+  }
+  local names = {}
+  for name in pairs(places) do names[#names + 1] = name end
+  table.sort(names)
+
+  for _, name in ipairs(names) do
+    local place <const> = places[name]
+
+    it("see the error as it was raised, in " .. name, function()
+      for _, value in ipairs {"text", {}, 42, false} do
+        local seen
+        local ok, err = place(function()
+          local _ <close> = closing(function(_, e) seen = e end)
+          uring.yield()
+          error(value, 0)
+        end)
+        assert.is_false(ok)
+        assert.is_true(rawequal(value, seen))
+        if type(value) ~= "string" then assert.is_true(rawequal(value, err)) end
+      end
+    end)
+
+    it("do not hide it when they are cancelled, in " .. name, function()
+      for _, value in ipairs {{}, "text", false} do
+        local task = uring.spawn(function()
+          local ok, err = place(function()
+            local _ <close> = closing(function(_, e) assert.is_true(rawequal(value, e)) end)
+            local _ <close> = closing(uring.yield)   -- raises
+            uring.current():cancel()
+            culprit(value)
+          end)
+          assert.is_false(ok)
+          if name == "a generator" and value == "text" then
+            assert.matches("text$", err)   -- wrap puts the place before it
+          else
+            assert.is_true(rawequal(value, err), tostring(err))
+          end
+          return true
+        end)
+        assert.is_true(task:join())
+      end
+    end)
+
+    it("that fail leave word of what was there before, in " .. name, function()
+      local first <const>, second <const> = {}, {}
+      local ok, err = place(function()
+        local _ <close> = closing(function() culprit(second) end)
+        uring.yield()
+        culprit(first)
+      end)
+      assert.is_false(ok)
+      assert.is_true(rawequal(second, err))
+      if name ~= "a generator" then      -- there it is Lua's alone
+        local list = values(err)
+        assert.equal(2, #list)
+        assert.is_true(rawequal(second, list[1]) and rawequal(first, list[2]))
+      end
+    end)
+  end
+
+  it("do not hide the error of a handler that nobody waits for", function()
+    local server <close> = assert(uring.listen "127.0.0.1:0")
+    local list = reported(function()
+      uring.scope(function(s)
+        s:spawn(server.serve, server, function()
+          local _ <close> = closing(uring.yield)
+          uring.current():cancel()
+          culprit "in a handler"
+        end)
+        local conn <close> = assert(uring.connect(server:address()))
+        assert.is_nil((conn:read(1)))
+        s:cancel()
+      end)
+    end)
+    assert.equal(1, #list)
+    assert.equal("in a handler", list[1].value)
+    assert.matches("in upvalue 'culprit'", list[1].traceback, 1, true)
+  end)
+end)
+
+describe("a message with something before it", function()
+  it("still has the others with it", function()
+    local ok, err = pcall(uring.scope, function()
+      uring.coroutine.wrap(function() scope_of(failing "a", failing "b") end)()
+    end)
+    assert.is_false(ok)
+    assert.matches("errors_spec.lua:%d+: a$", err)
+    local list = uring.errors(err)
+    assert.same({err, "a", "b"}, {list[1].value, list[2].value, list[3].value})
+    assert.equal(3, #list)
+    ok, err = pcall(uring.scope, function()
+      local fine, message = pcall(scope_of, failing "a", failing "b")
+      if not fine then error("cannot start: " .. message, 0) end
+    end)
+    assert.is_false(ok)
+    assert.equal("cannot start: a", err)
+    assert.equal(3, #uring.errors(err))
+  end)
+end)
+
+describe("on_error", function()
+  it("may ask for the others", function()
+    local before <const>, asked = uring.on_error, nil
+    uring.on_error = function(value) asked = values(value) end
+    assert.equal("fast", uring.race {function() return "fast" end, failing "a", failing "b"})
+    uring.on_error = before
+    assert.same({"a", "b"}, asked)
+  end)
+end)
+
 describe("run", function()
   main_it("tells of every error in the text of the first", function()
     local ok, err = pcall(uring.run, function()
@@ -424,6 +580,32 @@ describe("run", function()
       uring.run(function() error {} end)
     ]])
     says("^lua[%d.]*: [^\n]*nil[^\n]*\n", "uring.run(function() uring.spawn(error) end)")
+  end)
+end)
+
+describe("on_throw", function()
+  main_it("is told where an error is raised, and of a cancellation after it", function()
+    helper.prints("true first string\ntrue cancelled nil\nfalse other\nfalse first\n", [[
+      local core = require "uring.core"
+      local task
+      local function body()
+        local _ <close> = setmetatable({}, {__close = function()
+          task:cancel()
+          core.yield()
+        end})
+        error("first", 0)
+      end
+      core.on_throw(function(t, v, traceback)
+        io.write(tostring(t == task), " ", v, " ", type(traceback), "\n")
+        return v == "cancelled" and "other" or v
+      end)
+      task = core.spawn(body)
+      print((tostring(pcall(task.join, task)) .. " " .. select(2, pcall(task.join, task))))
+      core.on_throw(function() error "in on_throw" end)
+      task = core.spawn(error, "first")
+      print((tostring(pcall(task.join, task)) .. " " .. select(2, pcall(task.join, task))))
+    ]])
+    helper.raises("function expected", core.on_throw, 1)
   end)
 end)
 

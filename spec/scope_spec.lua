@@ -610,6 +610,19 @@ describe("cancelling a task", function()
     assert.same({false, true, true, true}, {task:join()})
   end)
 
+  it("is told from errors that are other tables", function()
+    for _, value in ipairs {{}, setmetatable({}, {__name = "uring.cancelled"})} do
+      assert.is_false(value == uring.cancelled)
+      assert.is_false(uring.cancelled == value)
+      local ok, err = pcall(uring.scope, function(s)
+        s:spawn(error, value)
+        s:cancel()
+      end)
+      assert.is_false(ok)
+      assert.is_true(rawequal(value, err))
+    end
+  end)
+
   it("lets the error of a cleanup out", function()
     local ok, err = pcall(uring.scope, function(s)
       s:spawn(function()

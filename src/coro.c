@@ -195,13 +195,65 @@ static int l_coro_call(lua_State *L) {
   return enter(L, co, give(L, co, 1), WRAP);
 }
 
+/*
+** The message handler of what wrap makes.  Its upvalues are the last error and
+** whether there was one: a cancellation that is raised in the cleanup after
+** that does not hide it.
+*/
+static int l_wrap_handler(lua_State *L) {
+  const Task *t = state_get(L)->task;
+  bool told = false;
+  if (t != NULL && t->cancelled) {
+    sched_push(L, t);
+    lua_getiuservalue(L, -1, TASK_CANCEL);
+    told = lua_rawequal(L, 1, -1);
+  }
+  lua_settop(L, 1);
+  if (!told) {
+    lua_pushvalue(L, 1);
+    lua_replace(L, lua_upvalueindex(2));
+    lua_pushboolean(L, 1);
+    lua_replace(L, lua_upvalueindex(3));
+  }
+  else if (lua_toboolean(L, lua_upvalueindex(3)))
+    lua_pushvalue(L, lua_upvalueindex(2));
+  return 1;
+}
+
+static int wrap_maink(lua_State *L, int status, lua_KContext ctx) {
+  (void)ctx;
+  if (status == LUA_OK || status == LUA_YIELD)
+    return lua_gettop(L) - 1;
+  return lua_error(L);
+}
+
+/*
+** The first function of what wrap makes; its upvalue is the script's.  A
+** protected call, so that variables are closed inside the coroutine, where
+** they may wait.
+*/
+static int l_wrap_main(lua_State *L) {
+  int status, n = lua_gettop(L);
+  lua_pushvalue(L, lua_upvalueindex(2));
+  lua_insert(L, 1);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_pushnil(L);
+  lua_pushboolean(L, 0);
+  lua_pushcclosure(L, l_wrap_handler, 3);
+  lua_insert(L, 1);
+  status = lua_pcallk(L, n, LUA_MULTRET, 1, 0, wrap_maink);
+  return wrap_maink(L, status, 0);
+}
+
 /* coroutine.wrap(f) */
 static int l_coro_wrap(lua_State *L) {
   lua_State *co;
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_pushlightuserdata(L, state_get(L));
   co = lua_newthread(L);
+  lua_pushvalue(L, -2);
   lua_pushvalue(L, 1);
+  lua_pushcclosure(L, l_wrap_main, 2);
   lua_xmove(L, co, 1);
   lua_pushcclosure(L, l_coro_call, 2);
   return 1;

@@ -141,6 +141,7 @@ struct Task {
   uint8_t state, wait, woke;
   bool cancelled;      /* every await raises the cancel value */
   bool failed;         /* its function raised an error */
+  bool thrown;         /* the error is on its way out */
   bool inward;         /* resumed, and the leaf does not run yet */
   bool here;           /* stands for the main chunk, which waits in place */
   bool driven;         /* the main chunk waits for its end */

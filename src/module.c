@@ -66,7 +66,8 @@ static State *new_state(lua_State *L) {
   S->rings = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_pushboolean(L, 0);
   S->keep = luaL_ref(L, LUA_REGISTRYINDEX);
-  S->on_end = S->on_cancel = S->on_raise = S->waiter = LUA_NOREF;
+  S->on_end = S->on_cancel = S->on_raise = LUA_NOREF;
+  S->on_throw = S->waiter = LUA_NOREF;
   S->on_trace = S->on_report = LUA_NOREF;
   return S;
 }

@@ -44,19 +44,44 @@ static const char *push_text(lua_State *L) {
 }
 
 /*
-** The message handler of a task: keep the traceback, pass the value on.
+** Tell the error at index 1 of the task at index 2; the traceback is at index
+** 3, or nil.  What goes on is put at index 1.
+*/
+static void throw(lua_State *L, const State *S) {
+  if (S->on_throw == LUA_NOREF)
+    return;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, S->on_throw);
+  lua_pushvalue(L, 2);
+  lua_pushvalue(L, 1);
+  lua_pushvalue(L, 3);
+  if (lua_pcall(L, 3, 1, 0) == LUA_OK)
+    lua_replace(L, 1);
+}
+
+/*
+** The message handler of a task: keep the traceback, pass the value on.  It is
+** called again for what is raised by the variables that are closed then.
 ** Nobody asks where a task was that ends as it was told to.
 */
 static int l_task_handler(lua_State *L) {
   State *S = state_get(L);
-  const Task *t = S->task;
+  Task *t = S->task;
   if (t == NULL || t->co != L)  /* a stranger closes it */
     return 1;
   sched_push(L, t);
   lua_getiuservalue(L, 2, TASK_CANCEL);
   if (!t->cancelled || !lua_rawequal(L, 1, 3)) {
+    t->thrown = true;
     luaL_traceback(L, L, push_text(L), 1);
+    lua_replace(L, 3);
+    lua_pushvalue(L, 3);
     lua_setiuservalue(L, 2, TASK_TRACE);
+    throw(L, S);
+  }
+  else if (t->thrown) {
+    lua_pushnil(L);
+    lua_replace(L, 3);
+    throw(L, S);
   }
   lua_settop(L, 1);
   return 1;
@@ -221,6 +246,15 @@ static int l_on_raise(lua_State *L) {
   return debug_hook(L, &state_get(L)->on_raise);
 }
 
+/*
+** core.on_throw(function | nil); called with a task, an error that is going to
+** end it, and the traceback; what it returns goes on instead.  When a
+** cancellation is raised after that, it is called with nil for the traceback.
+*/
+static int l_on_throw(lua_State *L) {
+  return debug_hook(L, &state_get(L)->on_throw);
+}
+
 /* core.torture(boolean): collect all garbage before every resume */
 static int l_torture(lua_State *L) {
   luaL_checktype(L, 1, LUA_TBOOLEAN);
@@ -243,6 +277,7 @@ static const luaL_Reg functions[] = {
   {"on_cancel", l_on_cancel},
   {"on_end", l_on_end},
   {"on_raise", l_on_raise},
+  {"on_throw", l_on_throw},
   {"owner", l_owner},
   {"spawn", l_spawn},
   {"torture", l_torture},

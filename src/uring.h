@@ -75,6 +75,7 @@ struct State {
   int on_end;          /* registry: called with a task that has ended */
   int on_cancel;       /* registry: called with a task to be cancelled */
   int on_raise;        /* registry: called when join raises an error */
+  int on_throw;        /* registry: called with an error of a task */
   int on_trace;        /* registry: called with each operation */
   int on_report;       /* registry: called with what debug mode reports */
   bool debug;          /* remember where descriptors come from */

@@ -73,6 +73,10 @@ return {
     { "on_cancel(f?: function)", "Calls `f(task, reason)` for `task:cancel`." },
     { "on_raise(f?: function)",
       "Calls `f(task, error)` with a task that has failed, before a `join` raises its error." },
+    { "on_throw(f?: function)",
+      "Calls `f(task, error, traceback)` with an error that is going to end the task, where it " ..
+        "is raised; what `f` returns goes on instead. A cancellation that comes after that has " ..
+        "no traceback." },
     { "on_trace(f?: function)", "Calls `f` with each operation that is submitted or has ended." },
     { "on_report(f?: function)", "Calls `f` with what debug mode has to say." },
     { "debug(on?: boolean): boolean", "Debug mode: whether it was on." },

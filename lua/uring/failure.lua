@@ -13,8 +13,8 @@ local MAX_TOLD <const> = 10            -- failures in one message
 
 local M = {}
 
--- others: what went wrong in the same scopes after it.  text: what run has
--- raised for all of them.
+-- others: what went wrong in the same scopes after it, or has given way to it.
+-- text: what run has raised for all of them.
 ---@class uring.Failure
 ---@field value any as it was raised
 ---@field traceback string
@@ -23,6 +23,8 @@ local Failure = {}
 
 -- task -> the failure that was raised in it last
 local raised = setmetatable({}, {__mode = "k"})
+-- task -> those that are on their way out of it
+local leaving = setmetatable({}, {__mode = "k"})
 
 --- The text of a value, whose __tostring may fail.
 function M.text(value)
@@ -36,31 +38,76 @@ function M.new(value, task, traceback)
                        traceback = traceback or M.text(value)}, Failure)
 end
 
-function M.is(value)
-  return getmetatable(value) == Failure
-end
-
 --- The failure that was raised in the task last, or nil.
 function M.last(task)
   return raised[task]
 end
 
---- The failure that the value comes from, if it was raised in the task last.
-function M.origin(value, task)
+local function add_other(failure, other)
+  local others = failure.others or {}
+  failure.others = others
+  others[#others + 1] = other
+end
+
+-- Is it the message with something before it, as coroutine.wrap puts there?
+local function is_prefixed(value, message)
+  return type(value) == "string" and type(message) == "string"
+         and message ~= "" and #value > #message
+         and value:sub(-#message) == message
+end
+
+-- The failure that the value comes from, if it was raised in the task last and
+-- is not the one 'before'.
+local function origin(value, task, before)
   local failure = raised[task]
-  if failure and (rawequal(failure.value, value)
-                  or failure.text and failure.text == value) then
+  if not failure or rawequal(failure, before) then return nil end
+  if rawequal(failure.value, value)
+     or failure.text and failure.text == value then
     return failure
+  elseif is_prefixed(value, failure.value) then
+    local new = M.new(value, task)
+    add_other(new, failure)
+    return new
   end
+end
+
+--- An error is on its way out of the task, and comes by here: the list of all
+--- that did, with this one.
+function M.throw(thrown, value, task, before, traceback)
+  thrown = thrown or {}
+  thrown[#thrown + 1] = origin(value, task, before)
+    or M.new(value, task, traceback or debug.traceback(M.text(value), 3))
+  return thrown
+end
+
+--- The failure with which it has come out: of the list, those before the last
+--- one have given way, to errors in the variables that were closed.
+function M.catch(thrown, value, task)
+  local failure
+  for _, next in ipairs(thrown or {}) do
+    if failure and failure ~= next then add_other(next, failure) end
+    failure = next
+  end
+  if failure and rawequal(failure.value, value) then return failure end
+  local last = origin(value, task) or M.new(value, task)
+  if failure and failure ~= last then add_other(last, failure) end
+  return last
+end
+
+--- The C half calls this with an error that is going to end the task, and
+--- without a traceback for a cancellation that is raised when its variables
+--- are closed then: that does not take the place of the error.
+function M.leaves(task, value, traceback)
+  local thrown <const> = leaving[task]
+  if not traceback and thrown then return thrown[#thrown].value end
+  leaving[task] = M.throw(thrown, value, task, nil, traceback)
+  return value
 end
 
 --- The failure that has ended the task.
 function M.ended_by(value, task)
-  local failure = M.origin(value, task)
-  if not failure then
-    failure = M.new(value, task, task:traceback())
-    raised[task] = failure
-  end
+  local failure = M.catch(leaving[task], value, task)
+  leaving[task], raised[task] = nil, failure
   return failure
 end
 
@@ -97,7 +144,7 @@ end
 ---@return uring.Failure[] errors {value=, traceback=, task=}
 function M.errors(value)
   local task <const> = waiter()
-  return gather(M.origin(value, task) or M.new(value, task), {}, {})
+  return gather(origin(value, task) or M.new(value, task), {}, {})
 end
 
 --- Where failures came from, the first few of them.
@@ -125,9 +172,9 @@ function M.report(list, first)
   for i = first or 1, #list do report(list[i], list[i].traceback) end
 end
 
---- Report a failure of the task together with what came with it.
+--- Report a failure that was caught in the task, with what came with it.
 function M.report_all(failure, task)
-  failure = M.origin(failure.value, task) or failure
+  raised[task] = failure               -- for uring.errors there
   report(failure, M.describe(gather(failure, {}, {})))
 end
 

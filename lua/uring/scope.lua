@@ -9,6 +9,7 @@ local core <const> = require "uring.core"
 local failure <const> = require "uring.failure"
 
 local current <const>, waiter <const> = core.current, core.waiter
+local owner <const> = core.owner
 local spawn <const>, new_nursery <const> = core.spawn, core.nursery
 local ETIMEDOUT <const> = core.errno.ETIMEDOUT
 local ECANCELED <const> = core.errno.ECANCELED
@@ -23,7 +24,6 @@ local Cancelled = {}
 Cancelled.__name = "uring.cancelled"
 Cancelled.__index = Cancelled
 Cancelled.__tostring = function(self) return self.message end
-Cancelled.__eq = function() return true end
 
 local function new_cancelled(message)
   return setmetatable({message = message}, Cancelled)
@@ -35,6 +35,9 @@ local function is_cancelled(value)
   return getmetatable(value) == Cancelled
 end
 
+-- Lua asks this, too, when only one of the two is such a value.
+function Cancelled.__eq(a, b) return is_cancelled(a) and is_cancelled(b) end
+
 ---@class uring.Scope
 ---@field name? string
 ---@field errors? uring.Failure[] first come first
@@ -44,6 +47,8 @@ Scope.__index = Scope
 
 -- task -> the value of its own cancellation (task:cancel)
 local cancelled_tasks = setmetatable({}, {__mode = "k"})
+-- task -> what is on its way out of the function in M.guard
+local guarded = setmetatable({}, {__mode = "k"})
 
 -- What a task's own cancellation means to it in that scope.  One that the
 -- task has opened itself has been told already, or is in a shield.
@@ -55,7 +60,7 @@ end
 -- nursery: the tasks spawned into it that have not ended.  inner: the first
 -- of the scopes opened in it or by them, with the others in a list.  value:
 -- what awaits raise.  short: a task of it has ended by that.  before: what was
--- raised in the host before it.
+-- raised in the host before it.  thrown: what is on its way out of its body.
 local function new_scope(host, parent, shield)
   local scope = setmetatable({
     host = host, parent = parent, nursery = nil, inner = nil, timer = nil,
@@ -218,6 +223,7 @@ end
 core.on_end(task_ended)
 core.on_cancel(task_cancel)
 core.on_raise(task_raises)
+core.on_throw(failure.leaves)
 
 --- Start a task in this scope.
 ---@param f function
@@ -245,26 +251,23 @@ local function wait_all(scope, task)
   end
 end
 
+-- What comes out of a scope's body.  A cancellation that is raised when
+-- variables are closed does not take the place of the error before it.
 local function handler(value)
-  if is_cancelled(value) then return value end
-  return failure.new(value, current(), debug.traceback(failure.text(value), 2))
-end
-
--- The failure for what a body raised; none when it was told to end.
-local function failure_of(scope, task, value)
-  if not failure.is(value) then
-    if is_cancelled(value) and scope.value then return nil end
-    return failure.new(value, task)
+  local scope, task = owner()
+  local thrown = scope.thrown
+  if scope.value and is_cancelled(value) then
+    if thrown then return thrown[#thrown].value end
+  else
+    scope.thrown = failure.throw(thrown, value, task, scope.before)
   end
-  local origin = failure.origin(value.value, task)
-  return origin and origin ~= scope.before and origin or value
+  return value
 end
 
 -- End the scope after its body; returns or raises for the whole.
 local function finish(scope, task, ok, ...)
-  if not ok then
-    local problem = failure_of(scope, task, (...))
-    if problem then fail(scope, problem) end
+  if not ok and not (scope.value and is_cancelled((...))) then
+    fail(scope, failure.catch(scope.thrown, (...), task))
   end
   wait_all(scope, task)
   if scope.timer then scope.timer:cancel() end
@@ -280,14 +283,26 @@ local function finish(scope, task, ok, ...)
   error((...), 0)
 end
 
+local function guard_handler(value)
+  local task <const> = current()
+  local thrown <const> = guarded[task]
+  if is_cancelled(value) then
+    if thrown then return thrown[#thrown].value end
+  else
+    guarded[task] = failure.throw(thrown, value, task)
+  end
+  return value
+end
+
 --- Run f(...) and give its error to uring.on_error; a cancellation goes on.
 function M.guard(f, ...)
-  local ok, problem = xpcall(f, handler, ...)
+  local ok, value = xpcall(f, guard_handler, ...)
   if ok then return end
-  if is_cancelled(problem) then error(problem, 0) end
   local task <const> = current()
-  if not failure.is(problem) then problem = failure.new(problem, task) end
-  failure.report_all(problem, task)
+  local thrown <const> = guarded[task]
+  guarded[task] = nil
+  if is_cancelled(value) then error(value, 0) end
+  failure.report_all(failure.catch(thrown, value, task), task)
 end
 
 local function run_scope(scope, task, f, ...)

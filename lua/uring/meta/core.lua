@@ -921,6 +921,10 @@ function core.on_cancel(f) end
 ---@param f? function
 function core.on_raise(f) end
 
+---Calls `f(task, error, traceback)` with an error that is going to end the task, where it is raised; what `f` returns goes on instead. A cancellation that comes after that has no traceback.
+---@param f? function
+function core.on_throw(f) end
+
 ---Calls `f` with each operation that is submitted or has ended.
 ---@param f? function
 function core.on_trace(f) end
