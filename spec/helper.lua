@@ -94,6 +94,20 @@ local function anchored()
   end
 end
 
+-- What the system says of a ring: fields by their names, and what is in its
+-- tables by the number of the slot.
+function helper.ring_info(ring)
+  local info <const>, slots = { UserFiles = {}, UserBufs = {} }, nil
+  for line in io.lines("/proc/self/fdinfo/" .. ring:fileno()) do
+    local slot <const>, what <const> = line:match "^%s+(%d+): (.*)"
+    local name <const>, value <const> = line:match "^([%w_]+):%s*(.-)%s*$"
+    if slot and slots then slots[math.tointeger(slot)] = what end
+    if name then slots = info[name] end
+    if name and not slots then info[name] = value end
+  end
+  return info
+end
+
 -- ---- descriptors ------------------------------------------------------------
 
 -- What is open that was not, and what is closed that was open.

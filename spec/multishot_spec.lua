@@ -3,6 +3,7 @@
 
 local core = require "uring.core"
 local helper = require "spec.helper"
+local system = require "spec.system" -- spec/support/system.c
 
 local op <const>, sock <const> = core.op, core.sock
 local AF_INET <const>, STREAM <const> = core.AF_INET, core.SOCK_STREAM
@@ -640,4 +641,192 @@ describe("multishots", function()
     end
     assert.equal(before, open_descriptors())
   end, 30)
+end)
+
+-- ---- what the kernel ends ---------------------------------------------------
+
+-- Where messages come from, without a turn of the ring: put(text) sends one,
+-- finish(abruptly) closes the other end.
+local sources <const> = {}
+
+function sources.read_multishot()
+  local r <const>, w <const> = assert(sock.pipe())
+  return { fd = r, put = function(text) system.write(w, text) end,
+    finish = function() w:close() end }
+end
+
+local function stream()
+  local a <const>, b <const> = pair()
+  return { fd = b, put = function(text) system.write(a, text) end,
+    finish = function(abruptly)
+      if abruptly then assert(sock.setsockopt(a, nil, "linger", 0)) end
+      a:close()
+    end }
+end
+
+sources.recv_multishot, sources.recvmsg_multishot = stream, stream
+
+local function iterator(name, fd, br)
+  if name == "recvmsg_multishot" then return op[name](fd, { name = false }, 0, br) end
+  if name == "read_multishot" then return op[name](fd, 0, 0, br) end
+  return op[name](fd, br)
+end
+
+-- What comes next, and its buffer goes back.
+local function text_of(it)
+  local data <const>, message <const>, code <const> = it()
+  if type(data) ~= "userdata" then return data, message, code end
+  local text <const> = data:string()
+  data:release()
+  return text
+end
+
+describe("a multishot that the kernel ends", function()
+  for name, source in pairs(sources) do
+    describe(name, function()
+      helper.each_config(function(make)
+        helper.main_it("loses nothing when the queue of completions is full", function()
+          on(make, function(ring)
+            local s <const> = source()
+            local fd <close> = s.fd
+            local br <close> = assert(ring:setup_buf_ring(64, 1, 0, 64))
+            local it <close> = iterator(name, fd, br)
+            for round = 1, 5 do
+              core.yield()
+              local sent <const>, got = {}, ""
+              for i = 1, 40 do
+                sent[i] = ("%d:%02d,"):format(round, i):rep(10)
+                s.put(sent[i])
+              end
+              sent[1] = table.concat(sent)
+              while #got < #sent[1] do got = got .. assert(text_of(it)) end
+              assert.equal(sent[1], got)
+            end
+            s.finish()
+            assert.is_nil((text_of(it)))
+            assert.is_nil(it:error())
+            assert.equal(64, br:available())
+          end)
+        end)
+
+        helper.main_it("loses nothing when nobody takes its buffers for a while", function()
+          on(make, function(ring)
+            local s <const> = source()
+            local fd <close> = s.fd
+            local br <close> = assert(ring:setup_buf_ring(2, 1, 0, 64))
+            local it <close> = iterator(name, fd, br)
+            local text <const> = ("0123456789"):rep(200)
+            for _ = 1, 3 do
+              s.put(text)
+              core.sleep(0.003)
+              local got = ""
+              while #got < #text do got = got .. assert(text_of(it)) end
+              assert.equal(text, got)
+              assert.equal(2, br:available())
+            end
+            s.finish()
+            assert.is_nil((text_of(it)))
+            assert.equal(2, br:available())
+          end)
+        end)
+      end)
+
+      if name ~= "read_multishot" then
+        helper.it("says with which error, though much has come before", function()
+          for n = 14, 18 do -- about as much as is kept for whoever asks
+            local s <const> = source()
+            local fd <close> = s.fd
+            local br <close> = assert(core.default():setup_buf_ring(64, 1, 0, 64))
+            local it <close> = iterator(name, fd, br)
+            core.yield()
+            s.put(("x"):rep(48 * n)) -- 16 bytes may be of the kernel's
+            s.finish(true)
+            local got = 0
+            local text, _, code = text_of(it)
+            while text do
+              got = got + #text
+              text, _, code = text_of(it)
+            end
+            assert.same({ 48 * n, core.errno.ECONNRESET }, { got, code })
+          end
+        end)
+      end
+
+      helper.it("gives its buffers back at the end and with an error", function()
+        local br <close> = assert(core.default():setup_buf_ring(2, 1, 0, 64))
+        for _, abruptly in ipairs { false, true } do
+          for _, before in ipairs { false, true } do
+            local s <const> = source()
+            local fd <close> = s.fd
+            local it <close> = iterator(name, fd, br)
+            core.yield()
+            if before then s.put "text" end
+            if before then assert.equal("text", text_of(it)) end
+            s.finish(abruptly)
+            local data <const>, _ <const>, code <const> = text_of(it)
+            assert.is_nil(data)
+            assert.equal(abruptly and name ~= "read_multishot" and core.errno.ECONNRESET or nil,
+              code)
+            assert.equal(2, br:available())
+          end
+        end
+      end)
+    end)
+  end
+
+  helper.each_config(function(make)
+    helper.main_it("says of each datagram where it ends, though its queue is full", function()
+      for _, name in ipairs { "recv_multishot", "recvmsg_multishot" } do
+        on(make, function(ring)
+          local a <close> = assert(op.socket(AF_INET, core.SOCK_DGRAM))
+          local b <close> = assert(op.socket(AF_INET, core.SOCK_DGRAM))
+          assert(sock.bind(b, "127.0.0.1:0"))
+          assert(op.connect(a, (sock.getsockname(b))))
+          local br <close> = assert(ring:setup_buf_ring(8, 1, 0, 64))
+          local it <close> = iterator(name, b, br)
+          for _ = 1, 3 do
+            core.yield()
+            for i = 1, 40 do system.write(a, ("x"):rep(i % 20)) end
+            for i = 1, 40 do assert.equal(("x"):rep(i % 20), (text_of(it))) end
+            assert.equal(8, br:available())
+          end
+        end)
+      end
+    end)
+
+    helper.main_it("counts every timeout, though its queue is full", function()
+      on(make, function()
+        local it <close> = op.timeout_multishot(0.001, 30)
+        core.yield()
+        local start <const> = core.now()
+        while core.now() - start < 0.02 do end -- luacheck: ignore 542
+        local n = 0
+        for fired in it do
+          assert.is_true(fired)
+          n = n + 1
+        end
+        assert.equal(30, n)
+        assert.is_nil(it:error())
+        assert(core.now() - start >= 0.029)
+      end)
+    end)
+
+    helper.main_it("polls again, though its queue was full", function()
+      on(make, function()
+        local r <const>, w <const> = assert(sock.pipe())
+        local _ <close> = helper.closing(r, w)
+        local it <close> = op.poll_multishot(r, core.POLLIN)
+        for _ = 1, 5 do
+          core.yield()
+          for _ = 1, 20 do
+            system.write(w, "x")
+            assert.equal("x", system.read(r, 1))
+          end
+          system.write(w, "y")
+          repeat assert.equal(core.POLLIN, it()) until system.ready(r)
+          assert.equal("y", system.read(r, 10))
+        end
+      end)
+    end)
+  end)
 end)
