@@ -355,6 +355,112 @@ describe("cleanup", function()
   end)
 end)
 
+describe("tasks of two rings", function()
+  local default <const> = uring.ring()
+
+  -- Turns of both, until the task has ended.
+  local function drive(other, task)
+    local deadline <const> = uring.now() + 10
+    while task:status() ~= "done" and task:status() ~= "failed" do
+      assert(uring.now() < deadline, task:traceback())
+      default:step(0)
+      other:step(0.001)
+    end
+    return task:join()
+  end
+
+  main_it("join each other, with results and errors", function()
+    local other <close> = assert(core.ring())
+    local there = other:spawn(function() op.timeout(0.002) return "there" end)
+    assert.equal("there", drive(other, uring.spawn(there.join, there)))
+    there = other:spawn(function() op.timeout(0.002) error("fails there", 0) end)
+    local ok, err = drive(other, uring.spawn(pcall, there.join, there))
+    assert.same({ false, "fails there" }, { ok, err })
+    -- one that nobody joins
+    there = other:spawn(error, "alone")
+    helper.raises("alone", other.step, other, 0)
+    helper.raises("alone", there.join, there)
+    assert(helper.idle(other))
+  end)
+
+  main_it("cancel each other, and who waits for the other's end", function()
+    local other <close> = assert(core.ring())
+    local r <const>, _, _ <close> = pipe()
+    local there = other:spawn(op.read, r, 10)
+    other:step(0)
+    was_cancelled("from here", drive(other, uring.spawn(function()
+      there:cancel "from here"
+      return pcall(there.join, there)
+    end)))
+    there = other:spawn(op.read, r, 10)
+    local joiner = uring.spawn(there.join, there)
+    other:step(0)
+    default:step(0)
+    joiner:cancel "only this one"
+    was_cancelled("only this one", pcall(joiner.join, joiner))
+    assert.equal("waiting", there:status())
+    there:cancel()
+    was_cancelled("cancelled", pcall(there.join, there))
+    assert(helper.idle(other))
+  end)
+
+  main_it("are told when the other ring is closed", function()
+    local other = assert(core.ring())
+    local there = other:spawn(op.timeout, 1000)
+    local joiner = uring.spawn(pcall, there.join, there)
+    default:step(0)
+    other:step(0)
+    other:close()
+    local ok, err = joiner:join()
+    assert.is_false(ok)
+    assert.matches("the task's ring was closed", err, 1, true)
+    assert.equal("lost", there:status())
+  end)
+
+  main_it("share channels and scopes", function()
+    local other <close> = assert(core.ring())
+    local channel, sum, scope = uring.channel(), 0, nil
+    local here = uring.spawn(function()
+      uring.scope(function(s)
+        scope = s
+        for value in channel do sum = sum + value end
+      end)
+      return sum
+    end)
+    default:step(0)
+    other:spawn(function()
+      for i = 1, 10 do
+        assert(channel:send(i))
+        op.nop()
+      end
+      scope:spawn(function()               -- on this ring, waited for on the other
+        op.timeout(0.005)
+        sum = sum + 100
+      end)
+      channel:close()
+    end)
+    assert.equal(155, drive(other, here))
+    assert(helper.idle(other))
+  end)
+end)
+
+describe("a message handler of the script", function()
+  it("may fail, or wait in place", function()
+    local function handled(handler)
+      return xpcall(function()
+        uring.sleep(0)
+        error("first", 0)
+      end, handler)
+    end
+    assert.is_false(handled(function() error "again" end))
+    assert.same({ false, "first after a wait" }, { handled(function(err)
+      uring.sleep(0.001)
+      return err .. " after a wait"
+    end) })
+    assert.is_true(uring.sleep(0))
+  end)
+end)
+
 describe("a finaliser", function()
   it("may cancel tasks, its own, scopes, and wake", function()
     local function collected(f)
