@@ -133,6 +133,39 @@ describe("each", function()
     assert.same({"one", "two", "three"}, words)
   end)
 
+  it("takes a channel, and a multishot operation", function()
+    local channel, sum = uring.channel(), 0
+    uring.spawn(function()
+      for i = 1, 10 do channel:send(i) end
+      channel:close()
+    end)
+    uring.each(channel, 3, function(value)
+      uring.sleep(0.0005)
+      sum = sum + value
+    end)
+    assert.equal(55, sum)
+    local ticks = 0
+    uring.each(uring.op.timeout_multishot(0.0005, 5), 2, function() ticks = ticks + 1 end)
+    assert.equal(5, ticks)
+    assert.same({2, 4, 6}, uring.map({1, 2, 3}, 2, function(v) return 2 * v end))
+  end)
+
+  it("takes nothing that it does not begin with, whenever it is cancelled", function()
+    for turns = 0, 6 do
+      local channel, begun = uring.channel(10), {}
+      for i = 1, 10 do channel:send(i) end
+      local task = uring.spawn(uring.each, function() return channel:recv() end, 2, function(value)
+        begun[#begun + 1] = value
+        uring.yield()
+      end)
+      for _ = 1, turns do uring.yield() end
+      task:cancel()
+      pcall(task.join, task)
+      for i = 1, #begun do assert.equal(i, begun[i]) end
+      assert.equal(10, #begun + #channel)
+    end
+  end)
+
   it("goes on when one call was cancelled by itself", function()
     local calls = 0
     uring.each({1, 2, 3, 4}, 1, function(i)

@@ -49,12 +49,22 @@ local function values(list)
   end
 end
 
+-- What a generic for would call: a function, a multishot, a channel.
+local function is_iterator(source)
+  local kind <const>, meta <const> = type(source), getmetatable(source)
+  return kind == "function" or kind == "userdata"
+    or kind == "table" and type(meta) == "table" and meta.__call
+end
+
 --- Call f for each item, for at most `limit` of them at once.
----@param source any[]|function a list: f(value, index); or an iterator
+---@param source any[]|function a list: f(value, index); or an iterator, also a
+---channel or a multishot operation
 ---@param limit integer
 ---@param f function
 function M.each(source, limit, f)
-  if type(source) ~= "table" and type(source) ~= "function" then
+  local iterator <const> = is_iterator(source) and source
+    or type(source) == "table" and values(source)
+  if not iterator then
     error("bad argument #1 to 'each' (table or function expected, got "
           .. type(source) .. ")", 2)
   end
@@ -65,7 +75,6 @@ function M.each(source, limit, f)
     error("bad argument #3 to 'each' (function expected, got " .. type(f)
           .. ")", 2)
   end
-  local iterator = type(source) == "table" and values(source) or source
   scope.scope(function(s)
     local host, running, waiting = current(), 0, false
     local ended <const> = setmetatable({}, {__close = function()
@@ -76,15 +85,19 @@ function M.each(source, limit, f)
       local _ <close> = ended          -- also of one that was cancelled
       f(...)
     end
-    for a, b, c in iterator do
-      while running >= limit do
+    local a, b, c
+    repeat
+      while running >= limit do        -- first of all: what is taken is begun
         waiting = true
         core.park()
         waiting = false
       end
-      running = running + 1
-      s:spawn(run, a, b, c)
-    end
+      a, b, c = iterator(nil, a)
+      if a ~= nil then
+        running = running + 1
+        s:spawn(run, a, b, c)
+      end
+    until a == nil
   end)
 end
 
