@@ -270,21 +270,50 @@ describe("a scope whose task somebody has closed", function()
   end)
 
   it("does not take what is meant for one that waits", function()
-    local channel, threads, got = uring.channel(), {}, {}
-    for i = 1, 2 do
-      uring.spawn(pcall, uring.scope, function(s)
-        s:spawn(function()
-          threads[i] = coroutine.running()
-          got[i] = channel:recv()
+    local r, w <const>, _ <close> = pipe()
+    local channel = uring.channel()
+    local bytes <close> = op.read_multishot(r)
+    for receive, send in pairs {
+      [function() return channel:recv() end] = function() channel:try_send "item" end,
+      [function() return (bytes()) end] = function() op.write(w, "item") end,
+    } do
+      local threads, got = {}, {}
+      for i = 1, 2 do
+        uring.spawn(pcall, uring.scope, function(s)
+          s:spawn(function()
+            threads[i] = coroutine.running()
+            got[i] = receive()
+          end)
+        end)
+      end
+      uring.sleep(0.001)
+      coroutine.close(threads[1])
+      send()
+      uring.sleep(0.002)
+      assert.is_nil(got[1])
+      assert.equal("item", got[2])
+    end
+  end)
+
+  it("is not somebody who hears an error by joining", function()
+    local ok, err = pcall(uring.scope, function(s)
+      local failing = s:spawn(function()
+        uring.sleep(0.002)
+        error("unheard", 0)
+      end)
+      local thread
+      uring.spawn(pcall, uring.scope, function(inner)
+        inner:spawn(function()
+          thread = coroutine.running()
+          failing:join()
         end)
       end)
-    end
-    uring.sleep(0.001)
-    coroutine.close(threads[1])
-    assert.is_true(channel:try_send "item")
-    uring.sleep(0.001)
-    assert.is_nil(got[1])
-    assert.equal("item", got[2])
+      uring.sleep(0.001)
+      coroutine.close(thread)
+      uring.sleep(0.01)
+    end)
+    assert.is_false(ok)
+    assert.equal("unheard", err)
   end)
 end)
 

@@ -30,6 +30,16 @@ void multi_unref(Multi *m) {
     free(m);
 }
 
+/* One that waits, and that nobody has closed meanwhile. */
+static void wake_one(Multi *m) {
+  bool heard = false;
+  while (!heard && !link_alone(&m->waiters)) {
+    Task *t = container(m->waiters.next, Task, link);
+    heard = lua_status(t->leaf) == LUA_YIELD;
+    sched_wake(t, WOKE_NORMAL);
+  }
+}
+
 void multi_wake_all(Multi *m) {
   while (!link_alone(&m->waiters))
     sched_wake(container(m->waiters.next, Task, link), WOKE_NORMAL);
@@ -250,8 +260,7 @@ static void keep(Multi *m, int res, unsigned flags) {
   m->rest = 0;
   if (m->left > 0)
     m->left--;
-  if (!link_alone(&m->waiters))
-    sched_wake(container(m->waiters.next, Task, link), WOKE_NORMAL);
+  wake_one(m);
   if (is_long(m) && (flags & IORING_CQE_F_MORE) && !(op->state & OP_CANCEL)) {
     op_cancel(op);
     m->pausing = true;

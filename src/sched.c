@@ -226,6 +226,17 @@ int sched_timers(lua_State *L, Ring *r) {
   return LUA_OK;
 }
 
+/* Wake who joins; is there one that will hear, whose coroutine is not closed? */
+static bool wake_joiners(Task *t) {
+  bool heard = false;
+  while (!link_alone(&t->joiners)) {
+    Task *j = container(t->joiners.next, Task, link);
+    heard = heard || lua_status(j->leaf) == LUA_YIELD;
+    sched_wake(j, WOKE_NORMAL);
+  }
+  return heard;
+}
+
 /*
 ** The coroutine has returned, failed, or yielded by itself.  Its results or
 ** error stay on its stack; who joins is woken.  A status, with the error of
@@ -243,10 +254,8 @@ static int end_task(lua_State *L, Ring *r, Task *t, int status) {
   t->state = status == LUA_OK && !t->failed ? TASK_DONE : TASK_FAILED;
   task_unlist(L, r, t);
   r->ntasks--;
-  t->observed = t->driven || !link_alone(&t->joiners);
   nursery_leave(t);
-  while (!link_alone(&t->joiners))
-    sched_wake(container(t->joiners.next, Task, link), WOKE_NORMAL);
+  t->observed = wake_joiners(t) || t->driven;
   if (S->on_end == LUA_NOREF ||
       ((t->state == TASK_DONE || t->observed) && nursery_owns(L))) {
     lua_pop(L, 1);
