@@ -293,6 +293,15 @@ static Op *submit(lua_State *L, Collector *c, bool hard) {
   return master;
 }
 
+static int too_long(lua_State *L, const Ring *r, unsigned n) {
+  int room = (int)ring_longest(r), entries = (int)*r->uring.sq.kring_entries;
+  if (room < entries)
+    return luaL_error(L, "a chain of %d operations is too long: a thread that "
+      "polls for several rings takes %d entries at once", (int)n, room);
+  return luaL_error(L, "a chain of %d operations does not fit into a "
+                    "submission queue of %d", (int)n, room);
+}
+
 static int run_chain(lua_State *L, bool hard) {
   State *S = state_get(L);
   Ring *r = sched_ring(L, S);
@@ -321,11 +330,9 @@ static int run_chain(lua_State *L, bool hard) {
     lua_newtable(L);
     return 1;
   }
-  if (n > *r->uring.sq.kring_entries) {
+  if (n > ring_longest(r)) {
     drop_all(L, c);
-    return luaL_error(L, "a chain of %d operations does not fit into a "
-                      "submission queue of %d", (int)n,
-                      (int)*r->uring.sq.kring_entries);
+    return too_long(L, r, n);
   }
   op_reserve(L, r);
   ring_usable(L, r);

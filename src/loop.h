@@ -23,6 +23,7 @@ struct Ring {
   bool own_memory;     /* of its queues, which liburing does not know */
   size_t sqes_size;    /* bytes of that for entries */
   bool disabled;       /* made with r_disabled, and not enabled since */
+  bool shared;         /* another ring has the same thread of SQPOLL */
   dev_t dev;           /* what its descriptor is */
   ino_t ino;
   pid_t thread;        /* that made it, or enabled it */
@@ -66,6 +67,7 @@ struct io_uring_sqe *ring_sqe(Ring *r, Op *op);
 void ring_cancel_again(Ring *r, Op *op);
 bool ring_needs_enter(const Ring *r);
 void submit_drop_backlog(lua_State *L, Ring *r);
+unsigned ring_longest(const Ring *r);
 bool ring_chain(Ring *r, Op **ops, const ChainSqe *sqes, unsigned n);
 unsigned ring_flush(Ring *r);
 int ring_submit(Ring *r);

@@ -44,6 +44,7 @@ static const unsigned ladder[] = {
 typedef struct Options {
   unsigned entries;
   bool named;          /* some flag was */
+  Ring *attach;        /* of attach_wq; or NULL */
   struct io_uring_params p;
 } Options;
 
@@ -93,6 +94,7 @@ static void read_option(lua_State *L, const char *name, Options *o) {
     Ring *other = luaL_testudata(L, -1, RING_TYPE);
     luaL_argcheck(L, other != NULL, 1, "option 'attach_wq': ring expected");
     ring_usable(L, other);
+    o->attach = other;
     o->p.wq_fd = (unsigned)other->uring.ring_fd;
     o->p.flags |= IORING_SETUP_ATTACH_WQ;
   }
@@ -220,6 +222,8 @@ static bool open_ring(lua_State *L, Ring *r, const Options *o) {
     err_setup(L, -rc);
     return false;
   }
+  if (o->attach && (r->uring.flags & IORING_SETUP_SQPOLL))
+    r->shared = o->attach->shared = true;
   io_uring_ring_dontfork(&r->uring);
   ident_note(r);
   r->sqe_size = sizeof(struct io_uring_sqe) <<

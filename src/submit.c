@@ -14,13 +14,15 @@
 #include "uring.h"
 
 #define MAX_WAITS 1000  /* for room in the queue of SQPOLL */
+#define SOON (SECOND / 1000)  /* to look whether there is room now */
+#define AT_ONCE 8u      /* entries of a ring: see ring_longest */
 #define MAX_TRIES 7     /* to cancel; then every 64 ms */
 
 /* An entry that found the submission queue full. */
 typedef struct Backlog {
   Link link;
   Op *op;
-  unsigned together;   /* of a chain: entries from here on, else 1 */
+  unsigned together;   /* of the first one of a chain: its length, else 1 */
   struct io_uring_sqe sqe[2];  /* room for SQE128 */
 } Backlog;
 
@@ -174,8 +176,25 @@ struct io_uring_sqe *ring_sqe(Ring *r, Op *op) {
   return b->sqe;
 }
 
-/* Have room for 'n' entries in the queue; false when the kernel has none. */
+/*
+** How long a chain may be.  A thread of the kernel's that polls the queues of
+** several rings takes 8 entries of one, then those of the next
+** (IORING_SQPOLL_CAP_ENTRIES_VALUE): it cuts a longer chain there, and what
+** comes after the cut does not wait for what came before.
+*/
+unsigned ring_longest(const Ring *r) {
+  unsigned n = *r->uring.sq.kring_entries;
+  return r->shared && n > AT_ONCE ? AT_ONCE : n;
+}
+
+/*
+** Have room for 'n' entries in the queue, to be taken together; false when
+** the kernel has none.  Before a chain a shared thread must have taken all
+** there was, or it would count that among the 8.
+*/
 static bool room_for(Ring *r, unsigned n) {
+  if (n > 1 && r->shared)
+    n = *r->uring.sq.kring_entries;
   for (int i = 0; i < MAX_WAITS; i++) {
     if (io_uring_sq_space_left(&r->uring) >= n)
       return true;
@@ -202,7 +221,7 @@ static bool backlog_chain(Ring *r, Op **ops, const ChainSqe *sqes,
       continue;
     }
     set_aside(r, b, ops[i]);
-    b->together = n - i;
+    b->together = i == 0 ? n : 1;
     memcpy(b->sqe, &sqes[i], sizeof b->sqe);
     link_init(&b->link);
     link_append(&r->backlog, &b->link);
@@ -291,10 +310,16 @@ static int64_t retry_cancels(Ring *r, int64_t timeout) {
   return timeout;
 }
 
-/* Show the kernel everything that is prepared; the number of entries. */
-unsigned ring_flush(Ring *r) {
+/* Queue what has waited for room; false when there is not enough. */
+static bool flush_waiting(Ring *r) {
   if (flush_backlog(r))
     flush_cancels(r);
+  return link_alone(&r->backlog) && link_alone(&r->cancels);
+}
+
+/* Show the kernel everything that is prepared; the number of entries. */
+unsigned ring_flush(Ring *r) {
+  flush_waiting(r);
   close_entries(r);
   return compat_flush_sq(&r->uring);
 }
@@ -316,8 +341,8 @@ int ring_wait(Ring *r, unsigned want, int64_t timeout) {
   unsigned n;
   int rc;
   timeout = retry_cancels(r, timeout);
-  if (flush_backlog(r))
-    flush_cancels(r);
+  if (!flush_waiting(r) && timeout > SOON)
+    timeout = SOON;    /* no completion says that there is room */
   n = close_entries(r);
   if (want == 0 || timeout <= 0) {
     if (io_uring_sq_ready(&r->uring) == 0 && !ring_needs_enter(r))

@@ -1073,6 +1073,8 @@ return {
     errors = {
       { "EAGAIN", "a word is not its value already" },
     },
+    note = "A `futex_wake` that the kernel does together with the cancellation of this one is " ..
+      "counted, and wakes nobody.",
     example = [[op.futex_waitv {{a, 0}, {b, 0, at = 8}}]],
   },
   { "fixed_fd_install",

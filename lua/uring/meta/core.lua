@@ -22,7 +22,7 @@
 ---@class uring.RingOptions
 ---@field entries? integer places in the submission queue; 256
 ---@field cq_entries? integer places in the completion queue; 4 times as many
----@field attach_wq? uring.Ring shares the workers of another ring
+---@field attach_wq? uring.Ring shares the workers of another ring; with `sqpoll` its thread, which takes 8 entries of each at once: no longer chain
 ---@field sq_thread_idle? integer milliseconds without work after which the thread of `sqpoll` sleeps; 1000
 ---@field sq_thread_cpu? integer the processor, from 0, that the thread of `sqpoll` stays on
 ---@field iopoll? boolean completions are polled for: storage that can, opened with O_DIRECT
