@@ -179,8 +179,8 @@ local function begun(link)
   end
 end
 
-kind("a chain that has begun", begun(op.link))
-kind("a hard chain that has begun", begun(op.hardlink))
+kind("a chain that has begun", begun(op.link), { entries = 3 })
+kind("a hard chain that has begun", begun(op.hardlink), { entries = 3 })
 
 kind("a chain with a deadline of its own", function()
   local r, w = core.sock.pipe()

@@ -314,7 +314,11 @@ kind("futex_waitv", function()
     wait = function() return op.futex_waitv { { a, 0 }, { b, 0 } } end,
     complete = function() woken = assert(op.futex_wake(b, 1)) end,
     check = function(value)
-      assert.equal(woken == 1 and 2 or nil, value)
+      -- the thread of SQPOLL may see the cancellation and the wake-up together,
+      -- and the kernel then counts one that wakes nobody
+      if value or core.default().flags & core.IORING_SETUP_SQPOLL == 0 then
+        assert.equal(woken == 1 and 2 or nil, value)
+      end
       assert.equal(0, a:busy() + b:busy())
     end,
   }

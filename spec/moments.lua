@@ -8,7 +8,7 @@
 -- has returned or nil, after complete: that nothing was lost }.  What is in it
 -- is closed when it goes out of scope.  Options: instant, it may end before
 -- anybody can cancel it; endless, nothing lets it end but its cancellation; needs,
--- an operation that the kernel may lack.
+-- an operation that the kernel may lack; entries, what the ring's queue must have.
 
 local busted = require "busted"
 local uring = require "uring"
@@ -64,6 +64,12 @@ function moments.kind(name, new, options)
   local endless <const> = options and options.endless
   local it = helper.scoped
   if needs and not assert(core.default()):supports(needs) then it = helper.needs(needs) end
+  if options and options.entries and core.default().sq_entries < options.entries then
+    it = function(title)
+      busted.pending(("%s (a chain of %d does not fit into the queue of this ring)")
+        :format(title, options.entries))
+    end
+  end
 
   describe(name, function()
     it("cancelled before it starts", function()

@@ -6,8 +6,8 @@ local helper = require "spec.helper"
 local it <const> = helper.main_it
 local quick <const> = not os.getenv "URING_SPEC_RUNNER" and not os.getenv "LD_PRELOAD"
 
--- ctrl_c(seconds) sends the script SIGINT after that time; since() is how many
--- seconds ago that was.
+-- ctrl_c(seconds) sends the script SIGINT after that time; stamped() says that
+-- it is about to come, since() how many seconds ago that was.
 local prelude <const> = [[
   local uring = require "uring"
   local op, process = uring.op, require "spec.process"
@@ -15,6 +15,10 @@ local prelude <const> = [[
   local function ctrl_c(seconds)
     os.execute(("{ sleep %g; date +%%s%%N >%s; kill -INT %d; } >/dev/null 2>&1 &")
       :format(seconds, stamp, process.pid()))
+  end
+  local function stamped()
+    local file <close> = io.open(stamp)
+    return file:read "n"
   end
   local function since()
     local date <close> = io.popen "date +%s%N"
@@ -61,7 +65,8 @@ local waits <const> = {
   end)]],
   ["in run, in a shield"] = [[uring.run(function()
     uring.shield(function()
-      local ok = pcall(uring.timeout, 0.6, uring.sleep, 1000)
+      while not stamped() do uring.sleep(0.01) end
+      local ok = pcall(uring.timeout, 0.5, uring.sleep, 1000)
       assert(ok)
     end)
   end)]],

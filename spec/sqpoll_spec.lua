@@ -69,7 +69,7 @@ local function fine(results)
 end
 
 -- A text of that many bytes.
-local function text(seed, n)
+local function numbers(seed, n)
   local parts = {}
   for i = 1, n // 8 do parts[i] = ("%s%07d"):format(seed, i) end
   return table.concat(parts)
@@ -243,17 +243,17 @@ describe("what the thread has taken and is not done with", function()
     local c, d = tcp_pair()
     for _, full in ipairs { w1, w2 } do assert.equal(65536, op.write(full, ("."):rep(65536))) end
     local n <const>, many <const> = 2000, 3000000
-    sqe "write":prep_write(w1, text("w", n))
-    sqe "writev":prep_writev(w2, { text("v", n), core.buffer(text("b", n)) })
-    sqe "send":prep_send(a, text("s", many), nil, core.MSG_WAITALL)
-    sqe "sendmsg":prep_sendmsg(c, { iov = { text("m", many), core.buffer(text("n", many)) } },
+    sqe "write":prep_write(w1, numbers("w", n))
+    sqe "writev":prep_writev(w2, { numbers("v", n), core.buffer(numbers("b", n)) })
+    sqe "send":prep_send(a, numbers("s", many), nil, core.MSG_WAITALL)
+    sqe "sendmsg":prep_sendmsg(c, { iov = { numbers("m", many), core.buffer(numbers("n", many)) } },
       core.MSG_WAITALL)
     return checking(fine, r1, w1, r2, w2, a, b, c, d), function()
       helper.run(function()
-        assert(read_all(r1, 65536 + n):sub(65537) == text("w", n))
-        assert(read_all(r2, 65536 + 2 * n):sub(65537) == text("v", n) .. text("b", n))
-        assert(read_all(b, many) == text("s", many))
-        assert(read_all(d, 2 * many) == text("m", many) .. text("n", many))
+        assert(read_all(r1, 65536 + n):sub(65537) == numbers("w", n))
+        assert(read_all(r2, 65536 + 2 * n):sub(65537) == numbers("v", n) .. numbers("b", n))
+        assert(read_all(b, many) == numbers("s", many))
+        assert(read_all(d, 2 * many) == numbers("m", many) .. numbers("n", many))
       end)
     end
   end)
