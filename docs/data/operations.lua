@@ -526,8 +526,11 @@ return {
     code = "SEND",
     doc = "Sends as many provided buffers as there are, in one go.",
     lib = "2.7", since = "6.10", man = "io_uring_prep_send_bundle(3)",
+    args = "fd length flags group",
     gives = "bytes sent",
     done = "the provided buffers",
+    note = "A `length` is at most so many bytes at a time; the rest of a buffer that does not " ..
+      "fit is not sent, and lost. 0 is for all that there are.",
   },
   { "send_vectorized",
     code = "SEND",

@@ -2343,11 +2343,11 @@ function sqe:prep_recv(fd, buffer, length, flags) end
 
 ---Sends as many provided buffers as there are, in one go.
 ---@param fd uring.Descriptor # a descriptor
----@param count? integer # nil for 0
+---@param length? integer # bytes; nil for 0
 ---@param flags? integer # nil for 0
 ---@param group? uring.Bufring # the provided buffers; nil for the ring's own
 ---@return uring.Sqe
-function sqe:prep_send_bundle(fd, count, flags, group) end
+function sqe:prep_send_bundle(fd, length, flags, group) end
 
 ---Sends strings and buffers in one go.
 ---@param fd uring.Descriptor # a descriptor

@@ -650,13 +650,13 @@ function op.recv(fd, buffer, length, flags) end
 
 ---Sends as many provided buffers as there are, in one go.
 ---@param fd uring.Descriptor # a descriptor
----@param count? integer # nil for 0
+---@param length? integer # bytes; nil for 0
 ---@param flags? integer # nil for 0
 ---@param group? uring.Bufring # the provided buffers; nil for the ring's own
 ---@return integer?
 ---@return string? message
 ---@return integer? errno
-function op.send_bundle(fd, count, flags, group) end
+function op.send_bundle(fd, length, flags, group) end
 
 ---Sends strings and buffers in one go.
 ---@param fd uring.Descriptor # a descriptor
