@@ -142,6 +142,9 @@ local RESULTS <const> = {
     "`flags`, `truncated`, `control`, `control_truncated`", "string|integer, table",
     "the table in `cqe.value`, with the data as `data`; descriptors that came are objects" },
   SENT = { "an integer", "integer" },
+  STAMP = { "a table: `id`, `sec`, `nsec`, `type` (`\"sent\"`, `\"scheduled\"` or " ..
+    "`\"acknowledged\"`), and `hardware`, whose clock it is", "table",
+    "the id in `cqe.res`, the time in `cqe.extra1` and `extra2`" },
   CHAIN = { "a list of results", "table" } -- of no row: what op.link gives
 }
 

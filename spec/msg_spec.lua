@@ -641,6 +641,15 @@ describe("recv_zc", function()
 end)
 
 describe("the time a packet was sent", function()
+  local STAMPS <const> = core.SOF_TIMESTAMPING_TX_SOFTWARE | core.SOF_TIMESTAMPING_SOFTWARE |
+    core.SOF_TIMESTAMPING_OPT_ID | core.SOF_TIMESTAMPING_OPT_TSONLY
+
+  helper.it("needs a ring with large completions", function()
+    local a <close> = udp()
+    helper.fails("EINVAL", "cmd_tx_timestamp: the ring was not made with cqe32 or cqe_mixed",
+      op.cmd_tx_timestamp(a))
+  end)
+
   for _, options in ipairs { { cqe32 = true }, { cqe_mixed = true } } do
     helper.main_it(("comes in a completion of 32 bytes (%s)"):format(next(options)), function()
       options.entries = 16
@@ -649,8 +658,7 @@ describe("the time a packet was sent", function()
       local b, to = udp()
       local _ <close> = helper.closing(a, b)
       assert(op.connect(a, to))
-      -- TX_SOFTWARE | SOFTWARE | OPT_ID | OPT_TSONLY
-      assert(sock.setsockopt(a, core.SOL_SOCKET, core.SO_TIMESTAMPING, 2 | 16 | 128 | 2048))
+      assert(sock.setsockopt(a, core.SOL_SOCKET, core.SO_TIMESTAMPING, STAMPS))
       ring:get_sqe():prep_cmd_sock(core.SOCKET_URING_OP_TX_TIMESTAMP, a)
       ring:submit()
       for i = 0, 9 do
@@ -661,6 +669,54 @@ describe("the time a packet was sent", function()
         assert.is_true(math.abs(cqe.extra1 - os.time()) < 10) -- seconds
         assert.is_true(cqe.extra2 >= 0 and cqe.extra2 < 1000000000)
       end
+    end)
+
+    helper.main_it(("is what an iterator yields (%s)"):format(next(options)), function()
+      local ring <close> = assert(core.ring(options))
+      local a = udp()
+      local b, to = udp()
+      local _ <close> = helper.closing(a, b)
+      local function last(list) return list[#list] end
+      assert(op.connect(a, to))
+      local task = ring:spawn(function()
+        local before, n <const> = os.time(), 200
+        assert(sock.setsockopt(a, core.SOL_SOCKET, core.SO_TIMESTAMPING, STAMPS))
+        local it = op.cmd_tx_timestamp(a)
+        for _ = 1, n do assert(op.send(a, "x")) end -- more than it keeps
+        local list = {}
+        for stamp in it do
+          list[#list + 1] = stamp
+          assert.equal(#list - 1, stamp.id)
+          assert.same({ "sent", false }, { stamp.type, stamp.hardware })
+          assert.is_true(stamp.sec >= before and stamp.sec <= os.time())
+          assert.is_true(stamp.nsec >= 0 and stamp.nsec < 1000000000)
+          if #list == n then break end
+        end
+        assert.is_true(last(list).sec * 1000000000 + last(list).nsec >=
+          list[1].sec * 1000000000 + list[1].nsec)
+        assert.is_true(it:close())
+        assert.equal(0, a:pending())
+        -- waits, and is cancelled, or closed under it
+        local function wait()
+          local iterator <close> = op.cmd_tx_timestamp(a)
+          return iterator()
+        end
+        local waiting = ring:spawn(wait)
+        core.sleep(0.002)
+        waiting:cancel()
+        assert.is_false(pcall(waiting.join, waiting))
+        waiting = ring:spawn(wait)
+        core.sleep(0.002)
+        assert(a:close())
+        assert.equal(core.errno.ECANCELED, select(3, waiting:join()))
+      end)
+      local deadline = core.now() + 10
+      while task:status() ~= "done" and task:status() ~= "failed" do
+        assert(core.now() < deadline, task:traceback())
+        ring:step(1)
+      end
+      task:join()
+      assert(helper.idle(ring))
     end)
   end
 end)

@@ -98,6 +98,7 @@ enum {
   U_ENTER_NO_IOWAIT = 1 << 7,        /* 6.15 */
   U_CQE_F_SKIP = 1 << 5,             /* 6.18 */
   U_CQE_F_32 = 1 << 15,              /* 6.18 */
+  U_CQE_F_TSTAMP_HW = 1 << 16,       /* 6.17 */
   U_CLONE_SRC_REGISTERED = 1,        /* 6.12 */
   U_REGION_TYPE_USER = 1,            /* 6.13 */
   U_ENTER_EXT_ARG_REG = 64,          /* 6.13 */

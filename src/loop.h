@@ -45,6 +45,7 @@ struct Ring {
   unsigned raw_head, raw_count, raw_size;
   uint64_t raw_taken;  /* how many were ever taken off it */
   bool stalled;        /* the last reaping found no memory for something */
+  bool stamped;        /* there was a multishot of times that packets were sent */
   struct io_uring_probe *probe;
   Link directs;        /* Fds of its table of descriptors */
   Block **fixed;       /* registered buffers; NULL for a hole */

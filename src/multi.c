@@ -66,6 +66,14 @@ bool multi_reserve(Multi *m) {
   return true;
 }
 
+/* What a result has beside its number. */
+static void set_more(Op *op, const Item *i) {
+  if (op->kind == RES_STAMP)
+    op->data64 = i->more;
+  else
+    op->at = (uint32_t)i->more;
+}
+
 /* Make the first item the operation's result. */
 void multi_pop(Multi *m) {
   Item *i = &m->items[m->head];
@@ -74,7 +82,7 @@ void multi_pop(Multi *m) {
   m->count--;
   op->res = i->res;
   op->flags = i->flags;
-  op->at = i->at;
+  set_more(op, i);
   op->state |= OP_DONE;
   op->state &= (uint8_t)~OP_TAKEN;
 }
@@ -244,6 +252,14 @@ static void decide(Multi *m, int res, bool end) {
     multi_end(m, code);
 }
 
+/* The kernel shall end it, and begin anew when there is room for results. */
+static void renew(Multi *m) {
+  if (m->op->state & OP_CANCEL)
+    return;
+  op_cancel(m->op);
+  m->pausing = true;
+}
+
 /*
 ** Keep a result.  Room for it was reserved, but when the ring is being closed
 ** there may be none.
@@ -256,14 +272,26 @@ static void keep(Multi *m, int res, unsigned flags) {
     result_dispose(op, res, flags);
     return;
   }
-  m->items[(m->head + m->count++) % m->size] = (Item){res, flags, op->at};
+  m->items[(m->head + m->count++) % m->size] =
+    (Item){res, flags, op->kind == RES_STAMP ? op->data64 : op->at};
   m->rest = 0;
   if (m->left > 0)
     m->left--;
   wake_one(m);
-  if (is_long(m) && (flags & IORING_CQE_F_MORE) && !(op->state & OP_CANCEL)) {
-    op_cancel(op);
-    m->pausing = true;
+  if (is_long(m) && (flags & IORING_CQE_F_MORE))
+    renew(m);
+}
+
+/*
+** The completion queue was full.  Of the times that packets were sent the
+** kernel keeps what did not fit, and looks at it only when another is sent.
+*/
+void multi_renew(Ring *r) {
+  for (uint32_t i = 0; i < slab_size(&r->ops); i++) {
+    const Op *op = slab_at(&r->ops, i);
+    if (op->slot.used && op->kind == RES_STAMP && op->multi &&
+        (op->state & OP_KERNEL))
+      renew(op->multi);
   }
 }
 
@@ -295,7 +323,7 @@ void multi_detach(Op *op, bool dispose) {
   link_remove(&m->starved);
   for (; m->count > 0; m->count--) {
     const Item *i = &m->items[m->head];
-    op->at = i->at;
+    set_more(op, i);
     if (dispose)
       result_dispose(op, i->res, i->flags);
     m->head = (m->head + 1) % m->size;

@@ -16,6 +16,9 @@
 
 enum { MULTI_RING = 1, MULTI_FD };  /* user values */
 
+/* Setup flags of rings whose completions may have 32 bytes. */
+#define WIDE (IORING_SETUP_CQE32 | U_SETUP_CQE_MIXED)
+
 static Multi *check(lua_State *L, int arg) {
   return *(Multi **)luaL_checkudata(L, arg, MULTI_TYPE);
 }
@@ -237,6 +240,13 @@ int multi_start(lua_State *L, State *S, const OpDef *def, const With *with) {
     return op_unsupported(L, def);
   if (a.own[0] && a.own[0]->state != FD_OPEN)
     return op_closing(L, def, a.own[0]);
+  if (def->result == RES_STAMP && !(r->uring.flags & WIDE)) {
+    luaL_pushfail(L);
+    lua_pushfstring(L, "%s: the ring was not made with cqe32 or cqe_mixed",
+                    def->name);
+    lua_pushinteger(L, EINVAL);
+    return 3;
+  }
   if (a.takes && a.group == NULL && (a.group = group_pool(r)) == NULL)
     return err_fail(L, ENOBUFS, def->name, NULL);
   op = op_new(L, r, def, &a, false);
@@ -247,6 +257,7 @@ int multi_start(lua_State *L, State *S, const OpDef *def, const With *with) {
   op_prep(op, &m->sqe, &a);
   with_apply(op, &m->sqe, with);
   m->sqe.off = def->result == RES_TIMEOUT ? m->left : m->sqe.off;
+  r->stamped |= def->result == RES_STAMP;
   multi_arm(m);
   return four_values(L);
 }

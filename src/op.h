@@ -117,7 +117,8 @@ typedef enum {
   RES_UPDATE,          /* true; gives another operation new data */
   RES_CHAIN,           /* a list of results */
   RES_MESSAGE,         /* bytes read and what came with them */
-  RES_SENT             /* bytes sent, over several completions */
+  RES_SENT,            /* bytes sent, over several completions */
+  RES_STAMP            /* when a packet was sent */
 } ResultKind;
 
 struct OpDef {
@@ -199,7 +200,7 @@ struct Op {
   Chain *chain;        /* this is the master of one */
   Op *master;          /* it is a member of that one's */
   void *out;           /* Args.out */
-  uint64_t data64;     /* set_data64 */
+  uint64_t data64;     /* set_data64; or of RES_STAMP the ns */
   Block *block;        /* memory given to the kernel ... */
   Block **blocks;      /* ... or a list of such */
   FdUse *held;         /* descriptors in a list that it was given */
@@ -297,7 +298,8 @@ const Fd *late_closed(const Op *op);
 /* A completion that nobody has asked for yet. */
 typedef struct Item {
   int32_t res;
-  uint32_t flags, at;
+  uint32_t flags;
+  uint64_t more;       /* Op.at; of RES_STAMP Op.data64 */
 } Item;
 
 typedef enum {
@@ -328,6 +330,7 @@ struct Multi {
 void multi_unref(Multi *m);
 bool multi_reserve(Multi *m);
 void multi_pop(Multi *m);
+void multi_renew(Ring *r);
 void multi_arm(Multi *m);
 void multi_end(Multi *m, int error);
 void multi_resume(Multi *m);

@@ -87,6 +87,14 @@ void cqe_reserve(const RawCqe *c, bool reserved) {
                   c->len > 0 ? (unsigned)c->len : 0, reserved);
 }
 
+/* When a packet was sent; a completion of 32 bytes says it. */
+static void take_stamp(const Ring *r, Op *op, const struct io_uring_cqe *cqe) {
+  uint64_t at[2] = {0, 0};
+  if (is_wide(r, cqe))
+    memcpy(at, cqe + 1, sizeof at);
+  op->data64 = at[0] * (uint64_t)SECOND + at[1];
+}
+
 /* A cancellation has ended: did it reach its operation, which is 'op'? */
 static void cancelled(Ring *r, Op *op, int res) {
   if (res < 0 && op != NULL && (op->state & OP_KERNEL) &&
@@ -176,6 +184,8 @@ static bool take(lua_State *L, Ring *r, const struct io_uring_cqe *cqe) {
   r->stats.completed++;
   if (cqe->flags & IORING_CQE_F_BUFFER)
     len = take_buffer(op, cqe);
+  if (op->multi && op->kind == RES_STAMP)
+    take_stamp(r, op, cqe);
   if ((op->state & OP_RAW) && !skipped)
     take_raw(L, r, op, cqe, len, room);
   else
@@ -208,7 +218,11 @@ unsigned cqe_reap(lua_State *L, Ring *r) {
     head += mixed && !skip && (cqe->flags & U_CQE_F_32) ? 2 : 1;
     n += !skip;
   }
+  if (r->stamped)
+    tail = io_uring_smp_load_acquire(cq->ktail);
   io_uring_cq_advance(&r->uring, head - first);
+  if (r->stamped && tail - first + 2 >= *cq->kring_entries)
+    multi_renew(r);    /* one of 32 bytes may take 3 places */
   return n;
 }
 

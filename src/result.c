@@ -279,6 +279,27 @@ static int push_option(lua_State *L, Op *op) {
   return 1;
 }
 
+/* When a packet was sent, and which: a table. */
+static int push_stamp(lua_State *L, const Op *op) {
+  static const char *const types[] = {"sent", "scheduled", "acknowledged"};
+  unsigned type = op->flags >> 17 & 0x7fff;  /* IORING_TIMESTAMP_TYPE_SHIFT */
+  bool hardware = (op->flags & U_CQE_F_TSTAMP_HW) != 0;
+  uint64_t ns = op->data64;
+  int id = op->res;
+  lua_createtable(L, 0, 5);
+  lua_pushinteger(L, id);
+  lua_setfield(L, -2, "id");
+  lua_pushinteger(L, (lua_Integer)(ns / (uint64_t)SECOND));
+  lua_setfield(L, -2, "sec");
+  lua_pushinteger(L, (lua_Integer)(ns % (uint64_t)SECOND));
+  lua_setfield(L, -2, "nsec");
+  lua_pushboolean(L, hardware);
+  lua_setfield(L, -2, "hardware");
+  lua_pushstring(L, type < 3 ? types[type] : "unknown");
+  lua_setfield(L, -2, "type");
+  return 1;
+}
+
 /* From a copy, as result_value does. */
 static int push_peer(lua_State *L, const Op *op) {
   Addr peer = *op->addr;
@@ -304,6 +325,7 @@ int result_push(lua_State *L, State *S, Op *op) {
     case RES_PIPE: case RES_PIPE_DIRECT: return push_pipe(L, S, op);
     case RES_SLOTS: return push_slots(L, op);
     case RES_OPTION: return push_option(L, op);
+    case RES_STAMP: return push_stamp(L, op);
     case RES_INDEX:
       lua_pushinteger(L, op->res + 1);
       return 1;

@@ -944,6 +944,19 @@ return {
       "`SETSOCKOPT` sets it.",
     example = [[op.cmd_sock(core.SOCKET_URING_OP_SIOCINQ, fd)]],
   },
+  { "cmd_tx_timestamp",
+    code = "URING_CMD",
+    doc = "Tells when packets of a socket were sent.",
+    lib = "2.12", since = "6.17", man = "io_uring_prep_cmd_sock(3)",
+    args = "fd",
+    errors = {
+      { "EINVAL", "the ring was not made with cqe32 or cqe_mixed" },
+      { "EOPNOTSUPP", "the socket has no `SO_TIMESTAMPING`" },
+    },
+    note = "It is `SOCKET_URING_OP_TX_TIMESTAMP` of `cmd_sock`. The socket needs " ..
+      "`SO_TIMESTAMPING` with `SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE | " ..
+      "SOF_TIMESTAMPING_OPT_ID | SOF_TIMESTAMPING_OPT_TSONLY`; the ids count its packets.",
+  },
   { "cmd_getsockname",
     code = "URING_CMD",
     doc = "Says a socket's own address, or with `peer` 1 the other side's.",

@@ -596,6 +596,10 @@
 ---@field SOCK_RDM integer
 ---@field SOCK_SEQPACKET integer
 ---@field SOCK_STREAM integer
+---@field SOF_TIMESTAMPING_OPT_ID integer
+---@field SOF_TIMESTAMPING_OPT_TSONLY integer
+---@field SOF_TIMESTAMPING_SOFTWARE integer
+---@field SOF_TIMESTAMPING_TX_SOFTWARE integer
 ---@field SOL_ALG integer
 ---@field SOL_ICMPV6 integer
 ---@field SOL_IP integer
@@ -2423,6 +2427,11 @@ function sqe:prep_shutdown(fd, how) end
 ---@param value any # to set: an integer, a boolean, a string or a buffer; to get: nil for an integer, a number of bytes for a string, or a buffer
 ---@return uring.Sqe
 function sqe:prep_cmd_sock(command, fd, level, option, value) end
+
+---Tells when packets of a socket were sent.
+---@param fd uring.Descriptor # a descriptor
+---@return uring.Sqe
+function sqe:prep_cmd_tx_timestamp(fd) end
 
 ---Says a socket's own address, or with `peer` 1 the other side's.
 ---@param fd uring.Descriptor # a descriptor

@@ -753,6 +753,13 @@ function op.shutdown(fd, how) end
 ---@return integer? errno
 function op.cmd_sock(command, fd, level, option, value) end
 
+---Tells when packets of a socket were sent.
+---@param fd uring.Descriptor # a descriptor
+---@return uring.Multishot?
+---@return string? message
+---@return integer? errno
+function op.cmd_tx_timestamp(fd) end
+
 ---Says a socket's own address, or with `peer` 1 the other side's.
 ---@param fd uring.Descriptor # a descriptor
 ---@param peer? integer # 1 for the other side's address; nil for 0
