@@ -605,6 +605,32 @@ describe("an error of io_uring_enter(2):", function()
         "Lua warning: uring: 1 operation did not end before the ring was closed; memory leaked\n" ..
         "true\tlost\t0\t0\ntrue\ttrue\n", output)
     end)
+
+    -- One that has no descriptor is in the heap of the ring's timers.
+    leaking("was closed: a multishot that waits by itself ends", function()
+      local output = helper.script([[
+        local core = require "uring.core"
+        local process = require "spec.process"
+        local op, sock = core.op, core.sock
+        local ring, r, w = core.ring(), sock.pipe()
+        local server, client = op.socket(2, 1, 0), op.socket(2, 1, 0)
+        assert(sock.bind(server, "127.0.0.1:0") and sock.listen(server))
+        local accepts
+        ring:spawn(op.read, r, 10)
+        ring:spawn(function()
+          assert(op.connect(client, sock.getsockname(server)))
+          process.limit_files(3)
+          accepts = op.accept_multishot(server)
+        end)
+        repeat ring:step(0.01) until tostring(accepts):find "without descriptors"
+        process.close(ring:fileno())
+        print(ring:close(), ring:stats().slots, accepts)
+        accepts = nil
+        collectgarbage()
+        print(ring:stats().slots, r:close(), w:close(), server:close())
+      ]], "env ASAN_OPTIONS=detect_leaks=0")
+      assert.equal("true\t0\turing.multishot (closed)\n0\ttrue\ttrue\ttrue\n", output)
+    end)
   end)
 
   case("EBADFD, when the ring is not enabled", function(ring)

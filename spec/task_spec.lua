@@ -122,6 +122,13 @@ describe("a task", function()
     raises("a task cannot wait for itself", task.join, task)
   end)
 
+  main_it("cannot wait for the main chunk", function()
+    local main <const> = core.waiter()
+    raises("the main chunk is no task", main.join, main)
+    local task <const> = core.spawn(function() main:join() end)
+    raises("the main chunk is no task", task.join, task)
+  end)
+
   it_task("knows who it is", function()
     local task
     task = core.spawn(function()

@@ -102,7 +102,8 @@ static void drain(lua_State *L, Ring *r, int64_t patience) {
 
 /*
 ** The kernel still has operations and will not give them back: keep their
-** memory for ever, but not their descriptors.
+** memory for ever, but not their descriptors.  No other is left by now: its
+** holder would come to a slab that does not know it.
 */
 static void leak(lua_State *L, Ring *r) {
   char text[96];
@@ -193,9 +194,9 @@ void ring_close(lua_State *L, int index, int64_t patience) {
   drain(L, r, patience);
   forget_tasks(L, r, index);
   group_forget(r, r->active > 0);
+  release_results(L, r);
   if (r->active > 0)
     leak(L, r);  /* may still use provided buffers, too */
-  release_results(L, r);
   map_exit(r);
   free_tables(L, r);
 }

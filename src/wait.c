@@ -91,6 +91,7 @@ static int l_task_join(lua_State *L) {
   lua_settop(L, 1);
   if (!task_ended(t)) {
     luaL_argcheck(L, t != S->task, 1, "a task cannot wait for itself");
+    luaL_argcheck(L, !t->here, 1, "the main chunk is no task that ends");
     self = sched_yielder(L, S);
     if (self != NULL)
       return await_end(L, self, t);
