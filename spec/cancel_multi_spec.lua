@@ -152,28 +152,26 @@ end
 kind("a chain", chain(op.link))
 kind("a hard chain", chain(op.hardlink))
 
--- Its first operations are done while the last one waits: that is told.
+-- Its first operation is done while the last one waits: that is told.
 local function begun(link)
   return function()
     local r, w = core.sock.pipe()
     local r2, w2 = core.sock.pipe()
-    local written, taken = 0, ""
+    local taken = ""
     assert.equal(5, op.write(w2, "first"))
     return scene({
       wait = function()
         local results = link(function(c)
-          c:write(w2, "second")
-          c:read(r2, 5)
+          c:read(r2, 3)
           c:read(r, 100)
         end)
-        written = written + (tonumber(results[1]) or 0)
-        taken = taken .. (type(results[2]) == "string" and results[2] or "")
-        return type(results[3]) == "string" and results[3]
+        taken = taken .. (type(results[1]) == "string" and results[1] or "")
+        return type(results[2]) == "string" and results[2]
       end,
       complete = function() assert.equal(4, op.write(w, "data")) end,
       check = function(value)
         assert.equal("data", (value or "") .. drain(op.read, r))
-        assert.equal(("firstsecond"):sub(1, 5 + written), taken .. drain(op.read, r2))
+        assert.equal("first", taken .. drain(op.read, r2))
       end,
     }, r, w, r2, w2)
   end

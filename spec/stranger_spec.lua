@@ -286,10 +286,10 @@ describe("a scope whose task somebody has closed", function()
           end)
         end)
       end
-      uring.sleep(0.001)
+      while not threads[2] do uring.yield() end
       coroutine.close(threads[1])
       send()
-      uring.sleep(0.002)
+      while not got[2] do uring.sleep(0.0005) end
       assert.is_nil(got[1])
       assert.equal("item", got[2])
     end
@@ -298,7 +298,7 @@ describe("a scope whose task somebody has closed", function()
   it("is not somebody who hears an error by joining", function()
     local ok, err = pcall(uring.scope, function(s)
       local failing = s:spawn(function()
-        uring.sleep(0.002)
+        uring.sleep(0.02)
         error("unheard", 0)
       end)
       local thread
@@ -308,9 +308,9 @@ describe("a scope whose task somebody has closed", function()
           failing:join()
         end)
       end)
-      uring.sleep(0.001)
+      while not thread do uring.yield() end
       coroutine.close(thread)
-      uring.sleep(0.01)
+      uring.sleep(1)
     end)
     assert.is_false(ok)
     assert.equal("unheard", err)
