@@ -58,6 +58,7 @@ static void take_first(lua_State *L, Ring *r, int value) {
   r->raw_head = (r->raw_head + 1) % r->raw_size;
   r->raw_count--;
   r->raw_taken++;
+  r->messages -= c.message;
   if (c.op == NULL)
     return;
   cqe_reserve(&c, false);

@@ -10,7 +10,7 @@ static const char *const state_names[] =
 
 static const char *const wait_names[] =
   {"start", "", "sleep", "park", "join", "close", "yield", "multishot",
-   "the end of a multishot", "scope"};
+   "the end of a multishot", "scope", "message"};
 
 /* task:status() -> "ready" "running" "waiting" "done" "failed" "lost" */
 static int l_task_status(lua_State *L) {

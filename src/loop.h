@@ -44,6 +44,9 @@ struct Ring {
   RawCqe *raw;         /* circular queue of the raw layer */
   unsigned raw_head, raw_count, raw_size;
   uint64_t raw_taken;  /* how many were ever taken off it */
+  unsigned messages;   /* of what is in it */
+  unsigned promised;   /* of these, to tasks that are ready */
+  Link receivers;      /* tasks that wait for one */
   bool stalled;        /* the last reaping found no memory for something */
   bool stamped;        /* there was a multishot of times that packets were sent */
   struct io_uring_probe *probe;
@@ -125,7 +128,7 @@ typedef enum {
 
 typedef enum {         /* what a waiting task waits for */
   WAIT_START, WAIT_OP, WAIT_SLEEP, WAIT_PARK, WAIT_JOIN, WAIT_CLOSE,
-  WAIT_YIELD, WAIT_MULTI, WAIT_END, WAIT_NURSERY
+  WAIT_YIELD, WAIT_MULTI, WAIT_END, WAIT_NURSERY, WAIT_MESSAGE
 } WaitKind;
 
 typedef enum { WOKE_NORMAL, WOKE_TIMEOUT, WOKE_CANCEL } WakeReason;
@@ -168,6 +171,7 @@ Task *sched_resumed(lua_State *L, State *S);
 int sched_park(lua_State *L, Task *t, WaitKind wait, int64_t until,
                lua_KFunction k);
 void sched_wake(Task *t, WakeReason why);
+bool sched_wake_one(Link *waiters);
 void sched_start(Task *t);
 void sched_again(lua_State *L, Task *t);
 void sched_interrupt(Task *t);
@@ -184,6 +188,12 @@ int place_wait(lua_State *L, Ring *r, unsigned want, int64_t timeout);
 int place_await(lua_State *L, State *S, Op *op);
 void place_step(lua_State *L, State *S, Ring *r, int64_t timeout);
 void place_settle(lua_State *L, State *S, Fd *f);
+
+/* ---- message.c -------------------------------------------------------- */
+
+void message_came(Ring *r);
+void message_left(Ring *r);
+void message_open(lua_State *L, State *S);
 
 /* ---- task.c ----------------------------------------------------------- */
 

@@ -30,16 +30,6 @@ void multi_unref(Multi *m) {
     free(m);
 }
 
-/* One that waits, and that nobody has closed meanwhile. */
-static void wake_one(Multi *m) {
-  bool heard = false;
-  while (!heard && !link_alone(&m->waiters)) {
-    Task *t = container(m->waiters.next, Task, link);
-    heard = lua_status(t->leaf) == LUA_YIELD;
-    sched_wake(t, WOKE_NORMAL);
-  }
-}
-
 void multi_wake_all(Multi *m) {
   while (!link_alone(&m->waiters))
     sched_wake(container(m->waiters.next, Task, link), WOKE_NORMAL);
@@ -277,7 +267,7 @@ static void keep(Multi *m, int res, unsigned flags) {
   m->rest = 0;
   if (m->left > 0)
     m->left--;
-  wake_one(m);
+  sched_wake_one(&m->waiters);
   if (is_long(m) && (flags & IORING_CQE_F_MORE))
     renew(m);
 }

@@ -162,6 +162,8 @@ static bool take(lua_State *L, Ring *r, const struct io_uring_cqe *cqe) {
     if (!reserve(r))
       return !r->open;
     copy(append(r), r, cqe);
+    if ((tag & 0xff) == TAG_MESSAGE)
+      message_came(r);
     return true;
   }
   op = slab_find(&r->ops, (uint32_t)(tag >> 8) & SLAB_MAXSLOTS,

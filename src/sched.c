@@ -122,6 +122,20 @@ void sched_wake(Task *t, WakeReason why) {
   make_ready(t);
 }
 
+/*
+** Wake the first of a list that nobody has closed while it waited; whether
+** there is one.
+*/
+bool sched_wake_one(Link *waiters) {
+  bool heard = false;
+  while (!heard && !link_alone(waiters)) {
+    Task *t = container(waiters->next, Task, link);
+    heard = lua_status(t->leaf) == LUA_YIELD;
+    sched_wake(t, WOKE_NORMAL);
+  }
+  return heard;
+}
+
 /* A new task, which has never waited. */
 void sched_start(Task *t) {
   t->wait = WAIT_START;
@@ -295,6 +309,8 @@ static int resume_first(lua_State *L, Ring *r) {
   t->state = TASK_RUNNING;
   if (S->torture)
     lua_gc(L, LUA_GCCOLLECT);
+  if (t->wait == WAIT_MESSAGE && t->woke == WOKE_NORMAL)
+    r->promised--;
   if (closed_by_stranger(t)) {
     lua_settop(t->co, 0);
     lua_pushliteral(t->co, "somebody has closed the task's coroutine");
@@ -327,7 +343,8 @@ int64_t sched_patience(const Ring *r, int64_t timeout) {
 
 /* Nothing can ever happen here again. */
 static bool stuck(const Ring *r) {
-  return link_alone(&r->ready) && r->timers.count == 0 && r->active == 0;
+  return link_alone(&r->ready) && r->timers.count == 0 && r->active == 0 &&
+         link_alone(&r->receivers);
 }
 
 #define STUCK (-1)   /* a turn's status: nothing can ever happen here again */
@@ -351,6 +368,7 @@ static int turn(lua_State *L, Ring *r, int64_t timeout, int *failed) {
   status = sched_timers(L, r);
   for (budget = r->nready; status == LUA_OK && budget > 0; budget--) {
     status = resume_first(L, r);
+    message_left(r);
     if (r->fork_count != fork_count)  /* a task has forked, we are its child */
       return status;
   }

@@ -163,6 +163,7 @@ static void init_fields(Ring *r, State *S) {
   link_init(&r->ready);
   link_init(&r->directs);
   link_init(&r->link);
+  link_init(&r->receivers);
 }
 
 /* Push a closed ring with its tables [-0, +1, e]. */

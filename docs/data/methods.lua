@@ -178,6 +178,11 @@ return {
     { "spawn(f: function, ...: any): uring.Task!", "Starts a task on this ring." },
     { "step(seconds?: number): true!", "One turn: submits, waits that long, resumes tasks." },
     { "tasks(): uring.Task[]", "The tasks that have not ended." },
+    { "receive(seconds?: number): integer!, integer, integer",
+      "Waits for a message to this ring, of `msg_ring` or `register_sync_msg`, and returns its " ..
+        "data, result and flags; `nil, \"timed out\", ETIMEDOUT` when none has come by then. " ..
+        "Messages are given in order, to whoever has waited longest; `wait_cqe` and `cqes` take " ..
+        "them, too, as completions. As long as a task waits for one there is no deadlock." },
     { "pollfd(): integer", "What to poll; the same as `fileno`." },
     { "events(): string", "`\"r\"`: what to poll it for." },
     { "timeout(): number?", "Seconds until a task is due; nil when only a completion can bring " ..

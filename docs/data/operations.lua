@@ -799,7 +799,8 @@ return {
       { "EBADFD", "that is no ring, or a disabled one" },
       { "EOVERFLOW", "its queue of completions is full" },
     },
-    note = "There `cqe.message` is true, `cqe.res` is `result` and `cqe.data` is `data`.",
+    note = "There `ring:receive` gives them to a task. In the raw layer `cqe.message` is true, " ..
+      "`cqe.res` is `result` and `cqe.data` is `data`.",
     example = [[op.msg_ring(other, 0, 42)]],
   },
   { "msg_ring_cqe_flags",

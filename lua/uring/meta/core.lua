@@ -1111,6 +1111,13 @@ function ring:step(seconds) end
 ---@return uring.Task[]
 function ring:tasks() end
 
+---Waits for a message to this ring, of `msg_ring` or `register_sync_msg`, and returns its data, result and flags; `nil, "timed out", ETIMEDOUT` when none has come by then. Messages are given in order, to whoever has waited longest; `wait_cqe` and `cqes` take them, too, as completions. As long as a task waits for one there is no deadlock.
+---@param seconds? number
+---@return integer!
+---@return integer
+---@return integer
+function ring:receive(seconds) end
+
 ---What to poll; the same as `fileno`.
 ---@return integer
 function ring:pollfd() end
