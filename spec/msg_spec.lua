@@ -31,6 +31,19 @@ describe("sendmsg", function()
     assert.equal("one", op.recv(b, 100))
   end)
 
+  -- Address sanitizer sees it.
+  helper.it("keeps what a metamethod gives it", function()
+    local a, b, _ <close> = unix_pair()
+    local meta <const> = {}
+    function meta.__index(_, key) return key == "data" and ("x"):rep(5000) or nil end
+    for _ = 1, 10 do
+      local message <const> = { iov = "y", control = { setmetatable({ level = 0 }, meta) } }
+      local function send() return op.sendmsg(a, message) end
+      assert.equal(1, helper.interrupted(send, collectgarbage))
+    end
+    assert.equal(("y"):rep(10), op.recv(b, 100))
+  end)
+
   helper.it("sends to an address", function()
     local a, from = udp()
     local b, to = udp()

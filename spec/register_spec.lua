@@ -122,6 +122,21 @@ describe("registered buffers", function()
     assert.equal(1, a:busy())
   end)
 
+  case("can be moved about in their table", function(ring)
+    local all <const> = { core.buffer(4), core.buffer(4), core.buffer(4) }
+    local function busy()
+      local n = {}
+      for i = 1, 3 do n[i] = all[i]:busy() end
+      return n
+    end
+    assert.is_true(ring:register_buffers(all))
+    assert.is_true(ring:clone_buffers(ring, 1, 0, 2, core.IORING_REGISTER_DST_REPLACE))
+    assert.same({ 2, 1, 0 }, busy())
+    assert.is_true(ring:clone_buffers(ring, 0, 1, 2, core.IORING_REGISTER_DST_REPLACE))
+    assert.same({ 1, 2, 0 }, busy())
+    assert.equal(4, on(ring, op.read_fixed, zero, all[2], nil, 0, 2))
+  end)
+
   case("are buffers", function(ring)
     raises("list of buffers", ring.register_buffers, ring, { "string" })
     raises("list is empty", ring.register_buffers, ring, {})

@@ -445,6 +445,13 @@ describe("an entry", function()
     ring:submit()
     assert.equal(1, ring:wait_cqe(5).res)
     assert.equal("\0", core.op.recv(b, 16))
+    local with <const> = core.op.with { ioprio = core.IORING_SEND_VECTORIZED }
+    for _, name in ipairs { "send", "send_zc", "sendto" } do
+      raises("IORING_SEND_VECTORIZED", with[name], a, ("\0"):rep(16))
+    end
+    raises("IORING_SEND_VECTORIZED", core.op.link, function(c)
+      c:with { ioprio = core.IORING_SEND_VECTORIZED }:send(a, ("\0"):rep(16))
+    end)
   end)
 
   ring_it("passes a personality to the kernel", function(ring)

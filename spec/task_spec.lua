@@ -122,6 +122,22 @@ describe("a task", function()
     raises("a task cannot wait for itself", task.join, task)
   end)
 
+  main_it("keeps its ring while somebody waits for it", function()
+    local function lonely(f) return assert(core.ring()):spawn(f) end
+    local function work()
+      collectgarbage()
+      collectgarbage()
+      core.sleep(0.001)
+      collectgarbage()
+      return 7
+    end
+    assert.equal(7, lonely(work):join())
+    local nursery <const> = core.nursery(1)
+    lonely(function() nursery:spawn(work) end):join()
+    nursery:join()
+    assert.equal(0, #nursery)
+  end)
+
   main_it("cannot wait for the main chunk", function()
     local main <const> = core.waiter()
     raises("the main chunk is no task", main.join, main)

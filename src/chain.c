@@ -205,7 +205,7 @@ static int l_collector_add(lua_State *L) {
   luaL_checkstack(L, 12, NULL);
   args_read(L, def, 2, r, false, &a);
   luaL_argcheck(L, !a.many, 1, "a multishot cannot be part of a chain");
-  with_check(L, 2, &c->with, &a);
+  with_check(L, 2, def, &c->with, &a);
   op_reserve(L, r);
   args_settle(L, &a);
   ring_usable(L, r);

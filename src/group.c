@@ -199,19 +199,22 @@ bool group_bundles(const OpDef *def, unsigned ioprio) {
          (ioprio & U_RECVSEND_BUNDLE) != 0;
 }
 
+/* Is it one of the buffers that the kernel has? */
+bool group_has(const Group *g, unsigned id) {
+  return id < g->count && g->pieces[id].state == PIECE_IN;
+}
+
 /* What a single completion may have of the buffer that it names. */
 unsigned group_room(const Group *g, unsigned id) {
-  return id < g->count ? g->pieces[id].size - g->pieces[id].used : 0;
+  return g->pieces[id].size - g->pieces[id].used;
 }
 
 /*
-** A completion has named buffer 'id' and has 'len' bytes, perhaps in those
-** that follow it, too (a bundle).  Returns where in the first they begin.
+** A completion has named buffer 'id', which the kernel had, and has 'len'
+** bytes, perhaps in those that follow it, too (a bundle).  Returns where in the first they begin.
 */
 unsigned group_taken(Group *g, unsigned id, unsigned len, bool more) {
   unsigned at, from, n;
-  if (id >= g->count || g->pieces[id].state != PIECE_IN)
-    return 0;          /* cannot be */
   at = from = g->pieces[id].used;
   for (;; id = g->pieces[id].next, from = g->pieces[id].used) {
     Piece *p = &g->pieces[id];

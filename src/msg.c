@@ -87,7 +87,7 @@ static void add_other(lua_State *L, int arg, int entry, luaL_Buffer *b) {
                 "control message: field 'data': string expected");
   data = lua_tolstring(L, -1, &len);
   luaL_argcheck(L, len <= MAX_CONTROL, arg, "control message is too long");
-  lua_pop(L, 1);       /* the string stays in the table */
+  lua_replace(L, arg); /* a metamethod may have made it for us alone */
   add_control(b, level, type, data, len);
 }
 

@@ -228,7 +228,7 @@ int multi_start(lua_State *L, State *S, const OpDef *def, const With *with) {
     return 3;
   luaL_checkstack(L, 12, NULL);
   args_read(L, def, 1, r, false, &a);
-  with_check(L, 1, with, &a);
+  with_check(L, 1, def, with, &a);
   m = push_object(L, r);
   op_reserve(L, r);
   args_settle(L, &a);

@@ -104,6 +104,7 @@ bool group_grow(Group *g);
 char *group_data(const Group *g, unsigned id);
 void group_add(Group *g, unsigned id, unsigned len);
 bool group_bundles(const OpDef *def, unsigned ioprio);
+bool group_has(const Group *g, unsigned id);
 unsigned group_room(const Group *g, unsigned id);
 unsigned group_taken(Group *g, unsigned id, unsigned len, bool more);
 void group_return(Group *g, unsigned id, unsigned at, unsigned len);

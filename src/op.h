@@ -137,6 +137,8 @@ bool op_known(Ring *r, const OpDef *def);
 int sqe_push(lua_State *L, Ring *r);
 Op *sqe_op(lua_State *L, int arg);
 Op *sqe_find(lua_State *L, int arg, Ring *r);
+void sqe_check_ioprio(lua_State *L, int arg, const OpDef *def,
+                      unsigned value);
 void sqe_open(lua_State *L, State *S);
 
 /* ---- op.c ------------------------------------------------------------- */
@@ -281,7 +283,8 @@ typedef struct ChainSqe {
 } ChainSqe;
 
 With with_read(lua_State *L, int arg);
-void with_check(lua_State *L, int arg, const With *with, Args *a);
+void with_check(lua_State *L, int arg, const OpDef *def, const With *with,
+                Args *a);
 void with_apply(Op *op, struct io_uring_sqe *sqe, const With *with);
 void chain_done(lua_State *L, Op *member);
 void chain_cancel(const Chain *c);

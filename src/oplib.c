@@ -69,7 +69,7 @@ static int call(lua_State *L, const OpDef *def, int lane,
   if (r == NULL)
     return 3;
   args_read(L, def, 1, r, false, &a);
-  with_check(L, 1, with, &a);
+  with_check(L, 1, def, with, &a);
   if (S->on_trace != LUA_NOREF)
     trace_submit(L, S, def, &a);
   op_reserve(L, r);

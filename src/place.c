@@ -118,10 +118,12 @@ int place_await(lua_State *L, State *S, Op *op) {
 ** looks for that after it [e].
 */
 void place_step(lua_State *L, State *S, Ring *r, int64_t timeout) {
-  int status;
+  int status, object = lua_gettop(L) + 1;
+  ring_push(L, r);     /* nobody else may know it */
   r->pins++;
   status = step(L, S, r, timeout);
   r->pins--;
+  lua_remove(L, object);
   if (status != LUA_OK)
     lua_error(L);
 }

@@ -60,15 +60,31 @@ static RawCqe *append(Ring *r) {
 }
 
 /*
+** A buffer that its group did not give to the kernel: the script has provided
+** some otherwise, under the number that the group has, or had.  It is the
+** script's business; what is for a multishot comes without it.
+*/
+static bool is_foreign(Op *op, unsigned id, unsigned *flags) {
+  if (op->group != NULL && group_has(op->group, id))
+    return false;
+  if (op->multi != NULL)
+    *flags &= ~(unsigned)IORING_CQE_F_BUFFER;
+  else
+    op_select(op, NULL);
+  return true;
+}
+
+/*
 ** A provided buffer is ours: note which part of it.  Returns the result, or
 ** what of it is in the buffer: with MSG_TRUNC it may be more.
 */
-static int take_buffer(Op *op, const struct io_uring_cqe *cqe) {
+static int take_buffer(Op *op, const struct io_uring_cqe *cqe,
+                       unsigned *flags) {
   unsigned id = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
   unsigned len = cqe->res > 0 ? (unsigned)cqe->res : 0;
   if (op->group == NULL)  /* of a number that the script has named */
     op_select(op, group_find(op->ring, op->from));
-  if (op->group == NULL)
+  if (is_foreign(op, id, flags))
     return cqe->res;
   if (!op->bundle && len > group_room(op->group, id))
     len = group_room(op->group, id);
@@ -155,6 +171,7 @@ static void take_raw(lua_State *L, Ring *r, Op *op,
 /* Take one entry; false when there is no memory for what it brings. */
 static bool take(lua_State *L, Ring *r, const struct io_uring_cqe *cqe) {
   uint64_t tag = cqe->user_data;
+  unsigned flags = cqe->flags;
   int len = cqe->res;
   bool room, skipped;
   Op *op;
@@ -184,14 +201,14 @@ static bool take(lua_State *L, Ring *r, const struct io_uring_cqe *cqe) {
   if (!room && r->open)
     return false;
   r->stats.completed++;
-  if (cqe->flags & IORING_CQE_F_BUFFER)
-    len = take_buffer(op, cqe);
+  if (flags & IORING_CQE_F_BUFFER)
+    len = take_buffer(op, cqe, &flags);
   if (op->multi && op->kind == RES_STAMP)
     take_stamp(r, op, cqe);
   if ((op->state & OP_RAW) && !skipped)
     take_raw(L, r, op, cqe, len, room);
   else
-    op_complete(L, op, len, cqe->flags);
+    op_complete(L, op, len, flags);
   if (skipped)
     cqe_release(L, r, op);
   return true;

@@ -256,8 +256,11 @@ static int l_clone_buffers(lua_State *L) {
   if (!fixed_room(r, c.dst_off + n))
     return luaL_error(L, "not enough memory");
   rc = reg_call(r, U_REGISTER_CLONE_BUFFERS, &c, 1);
-  for (unsigned i = 0; rc >= 0 && i < n && c.src_off + i < from->nfixed; i++)
-    fixed_set(r, c.dst_off + i, from->fixed[c.src_off + i]);
+  for (unsigned k = 0; rc >= 0 && k < n; k++) {
+    unsigned i = c.src_off < c.dst_off ? n - 1 - k : k;  /* as memmove */
+    if (c.src_off + i < from->nfixed)
+      fixed_set(r, c.dst_off + i, from->fixed[c.src_off + i]);
+  }
   return reg_result(L, rc, "clone_buffers", U_REGISTER_CLONE_BUFFERS);
 }
 

@@ -380,12 +380,14 @@ static int turn(lua_State *L, Ring *r, int64_t timeout, int *failed) {
 ** happen.  A status, with the error pushed.
 */
 int sched_turn(lua_State *L, Ring *r, int64_t timeout) {
-  int failed = 0, status = place_check(L, r);
+  int failed = 0, status = place_check(L, r), object = lua_gettop(L) + 1;
   if (status != LUA_OK)
     return status;
+  ring_push(L, r);     /* who waits for a task may have nothing but that */
   r->busy = true;
   status = turn(L, r, timeout, &failed);
   r->busy = false;
+  lua_remove(L, object);
   if (status == STUCK)
     task_deadlock(L, r);
   else if (failed < 0)

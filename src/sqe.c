@@ -252,15 +252,20 @@ static bool is_send(const OpDef *def) {
 }
 
 /*
-** sqe:set_ioprio(integer) -> sqe; a priority, or flags of sends and such
 ** Not IORING_SEND_VECTORIZED: the kernel would take the bytes for addresses,
-** and send whatever memory they say.
+** and send whatever memory they say [e].
 */
+void sqe_check_ioprio(lua_State *L, int arg, const OpDef *def,
+                      unsigned value) {
+  luaL_argcheck(L, !(value & U_SEND_VECTORIZED) || !is_send(def), arg,
+                "IORING_SEND_VECTORIZED: the data is no list of pieces");
+}
+
+/* sqe:set_ioprio(integer) -> sqe; a priority, or flags of sends and such */
 static int l_sqe_set_ioprio(lua_State *L) {
   Sqe *s = check(L, 1);
   unsigned value = (unsigned)args_int(L, 2, 0, UINT16_MAX);
-  luaL_argcheck(L, !(value & U_SEND_VECTORIZED) || !is_send(s->op->def), 2,
-                "IORING_SEND_VECTORIZED: the data is no list of pieces");
+  sqe_check_ioprio(L, 2, s->op->def, value);
   if (is_receive(s->op->def))
     bufring_check(L, NULL, value, s->sqe->msg_flags);
   s->sqe->ioprio = (uint16_t)value;

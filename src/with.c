@@ -31,9 +31,11 @@ With with_read(lua_State *L, int arg) {
 ** With 'fixed_file' a number is a slot of the ring's table; an ordinary
 ** descriptor must not be taken for one.
 */
-void with_check(lua_State *L, int arg, const With *with, Args *a) {
+void with_check(lua_State *L, int arg, const OpDef *def, const With *with,
+                Args *a) {
   if (with == NULL)
     return;
+  sqe_check_ioprio(L, arg, def, with->ioprio);
   if (a->takes || a->bufring)
     bufring_check(L, NULL, with->ioprio, a->flags);
   if (!(with->flags & IOSQE_FIXED_FILE))
