@@ -24,8 +24,8 @@ describe("the operation", function()
       local case <const> = cases[row.name]
       if not case then return end
       if core.default():supports(row.name) then
-        if case.work then each_layer("does its work", case.work, true) end
-        if case.fail then each_layer("fails", case.fail) end
+        if case.work then each_layer("does its work", case.work, true, case.options) end
+        if case.fail then each_layer("fails", case.fail, false, case.options) end
         if case.without then
           each_layer("says that it needs " .. case.without[1], case.without[2])
         end

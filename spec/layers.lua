@@ -24,7 +24,7 @@ local counts <const> = set [[nop read write readv writev readv2 writev2 read_fix
   readv_fixed writev_fixed splice tee getxattr fgetxattr send sendto send_zc send_zc_fixed recv
   send_bundle send_vectorized sendmsg sendmsg_zc sendmsg_zc_fixed poll_add poll_multishot cancel
   cancel64 cancel_fd msg_ring_fd msg_ring_fd_alloc futex_wake remove_buffers uring_cmd
-  read_multishot recv_multishot]]
+  read_multishot recv_multishot cmd_tx_timestamp]]
 local values <const> = set "statx waitid cmd_getsockname epoll_wait"
 
 -- The slot that the arguments of prep_<name> say.
@@ -169,6 +169,16 @@ end
 local await = {}
 await.__index = await
 
+-- What the task returns, which is not to wait for ever.
+local function join(self, task)
+  local deadline <const> = core.now() + PATIENCE
+  while task:status() ~= "done" and task:status() ~= "failed" do
+    assert(core.now() < deadline, "still waiting: " .. tostring(task:traceback()))
+    self.ring:step(0.5)
+  end
+  return task:join()
+end
+
 local function normal(name, result, ...)
   local message <const>, code <const> = ...
   if result ~= nil or code == nil then return result, ... end
@@ -184,7 +194,7 @@ function await:start(name, ...)
   self.ring:step(0)
   return {
     target = task,
-    result = function() return normal(name, task:join()) end,
+    result = function() return normal(name, join(self, task)) end,
     done = function()
       self.ring:step(0)
       return task:status() ~= "waiting"
@@ -202,9 +212,9 @@ end
 
 function await:chain(...)
   local steps <const> = table.pack(...)
-  local results <const> = self.ring:spawn(op.link, function(c)
+  local results <const> = join(self, self.ring:spawn(op.link, function(c)
     for _, step in ipairs(steps) do c[step[1]](c, table.unpack(step, 2, #step)) end
-  end):join()
+  end))
   for i, result in ipairs(results) do
     if type(result) == "table" and result[3] then result = -result[3] end
     if steps[i][1]:find "timeout" and result == true then result = -core.errno.ETIME end
@@ -223,10 +233,10 @@ end
 
 function await:many(name, ...)
   local it
-  self.ring:spawn(function(...) it = op[name](...) end, ...):join()
+  join(self, self.ring:spawn(function(...) it = op[name](...) end, ...))
   return function()
-    return normal(name, self.ring:spawn(function() return text_of(it()) end):join())
-  end, function() self.ring:spawn(function() it:close() end):join() end
+    return normal(name, join(self, self.ring:spawn(function() return text_of(it()) end)))
+  end, function() join(self, self.ring:spawn(function() it:close() end)) end
 end
 
 -- ---- what both have ---------------------------------------------------------
@@ -348,12 +358,16 @@ local function run(layer, options, f)
 end
 
 -- A spec for each layer; and, 'polled', for a ring whose arguments the kernel
--- reads when it likes.
-local function each_layer(name, f, polled)
+-- reads when it likes.  The ring may need more options.
+local function each_layer(name, f, polled, options)
   for _, layer in ipairs(layers) do
     for i = 1, polled and 2 or 1 do
+      local all <const> = { clamp = options and true }
+      for _, list in ipairs { rings[i][2], options } do
+        for option, value in pairs(list) do all[option] = value end
+      end
       helper.main_it(("%s (%s%s)"):format(name, layer[1], rings[i][1]), function()
-        run(layer[2], rings[i][2], f)
+        run(layer[2], all, f)
       end)
     end
   end

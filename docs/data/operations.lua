@@ -952,11 +952,12 @@ return {
     args = "fd",
     errors = {
       { "EINVAL", "the ring was not made with cqe32 or cqe_mixed" },
-      { "EOPNOTSUPP", "the socket has no `SO_TIMESTAMPING`" },
+      { "EOPNOTSUPP", "what is no socket" },
     },
     note = "It is `SOCKET_URING_OP_TX_TIMESTAMP` of `cmd_sock`. The socket needs " ..
       "`SO_TIMESTAMPING` with `SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE | " ..
-      "SOF_TIMESTAMPING_OPT_ID | SOF_TIMESTAMPING_OPT_TSONLY`; the ids count its packets.",
+      "SOF_TIMESTAMPING_OPT_ID | SOF_TIMESTAMPING_OPT_TSONLY`; the ids count its packets. " ..
+      "Without it nothing comes.",
   },
   { "cmd_getsockname",
     code = "URING_CMD",

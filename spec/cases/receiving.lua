@@ -200,6 +200,35 @@ cases.cmd_sock = {
   end,
 }
 
+local STAMPS <const> = core.SOF_TIMESTAMPING_TX_SOFTWARE | core.SOF_TIMESTAMPING_SOFTWARE |
+  core.SOF_TIMESTAMPING_OPT_ID | core.SOF_TIMESTAMPING_OPT_TSONLY
+
+cases.cmd_tx_timestamp = {
+  options = { cqe32 = true },
+  work = function(t)
+    local a <const>, _ <const>, address <const> = t:udp()
+    assert(op.connect(a, address))
+    assert(sock.setsockopt(a, core.SOL_SOCKET, core.SO_TIMESTAMPING, STAMPS))
+    local following <const>, stop <const> = t:many("cmd_tx_timestamp", a)
+    local before <const> = os.time()
+    for i = 0, 3 do
+      system.write(a, "x")
+      local stamp <const>, cqe <const> = following()
+      assert.equal(i, cqe and stamp or stamp.id)
+      local seconds <const> = cqe and cqe.extra1 or stamp.sec
+      assert.truthy(seconds >= before and seconds <= os.time())
+    end
+    stop()
+  end,
+  fail = function(t)
+    local following <const>, stop <const> = t:many("cmd_tx_timestamp", t:file())
+    local result <const>, code <const> = following()
+    assert.is_nil(result)
+    assert.equal(core.errno.EOPNOTSUPP, code)
+    stop()
+  end,
+}
+
 -- Does the kernel have it?
 local function knows_names()
   local fd <close> = helper.listener()
