@@ -473,6 +473,11 @@ describe("cancelling a task", function()
     local task = uring.spawn(uring.sleep, 0.001)
     helper.raises("bad argument #1 to 'cancel' (string expected, got table)",
                   function() task:cancel {} end)
+    uring.scope(function(s)
+      helper.raises("bad argument #1 to 'cancel' (string expected, got number)",
+                    function() s:cancel(5) end)
+      assert.is_true(uring.sleep(0))
+    end)
     assert.is_true(task:join())
   end)
 

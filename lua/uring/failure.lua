@@ -106,7 +106,9 @@ end
 
 --- The failure that has ended the task.
 function M.ended_by(value, task)
-  local failure = M.catch(leaving[task], value, task)
+  local thrown <const> = leaving[task]
+  local failure = thrown and M.catch(thrown, value, task)
+    or origin(value, task) or M.new(value, task, task:traceback())
   leaving[task], raised[task] = nil, failure
   return failure
 end

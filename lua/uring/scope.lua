@@ -157,6 +157,10 @@ end
 --- Cancel everything in the scope.  It returns nil, reason, ECANCELED then.
 ---@param reason? string
 function Scope:cancel(reason)
+  if reason ~= nil and type(reason) ~= "string" then
+    error(("bad argument #1 to 'cancel' (string expected, got %s)")
+          :format(type(reason)), 2)
+  end
   if not self.ended then
     reason = reason or "cancelled"
     cancel(self, reason, {nil, reason, ECANCELED})
