@@ -253,6 +253,19 @@ describe("sock", function()
       end
     end)
 
+    it("has zeros where the kernel reads what it is to return", function()
+      local listener, fd = tcp(), tcp()
+      assert(sock.bind(listener, "127.0.0.1:0") and sock.listen(listener))
+      assert(op.connect(fd, sock.getsockname(listener)))
+      local receive <const> = 35 -- TCP_ZEROCOPY_RECEIVE: with addresses to write to
+      for _, n in ipairs { 64, 5000 } do
+        for _ = 1, 20 do local _ = ("\255"):rep(n) end
+        collectgarbage()
+        local value = assert(sock.getsockopt(fd, "tcp", receive, n))
+        assert.equal(0, ("<I8"):unpack(value))
+      end
+    end)
+
     it("takes the name of something", function()
       local fd = tcp()
       assert.equal("reno", set_get(fd, "congestion", "reno"))

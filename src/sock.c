@@ -297,13 +297,14 @@ static int l_sock_setsockopt(lua_State *L) {
 
 /*
 ** Push a value as a string; a name ends at the first zero.  The buffer comes
-** before the descriptor: allocating may run a finaliser that closes it.
+** before the descriptor: allocating may run a finaliser that closes it.  It
+** is zeros: of some options the kernel reads there where else it is to write.
 */
 static int get_bytes(lua_State *L, const Option *o, size_t size) {
   Fd *own;
   luaL_Buffer b;
   socklen_t len = (socklen_t)size;
-  char *data = luaL_buffinitsize(L, &b, size);
+  char *data = memset(luaL_buffinitsize(L, &b, size), 0, size);
   int fd = fd_arg(L, 1, &own);
   if (getsockopt(fd, o->level, o->number, data, &len) < 0)
     return fail(L, errno, "getsockopt", fd);
