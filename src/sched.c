@@ -240,7 +240,7 @@ int sched_timers(lua_State *L, Ring *r) {
   return LUA_OK;
 }
 
-/* Wake who joins; is there one that will hear, whose coroutine is not closed? */
+/* Wake who joins; is there one whose coroutine nobody has closed? */
 static bool wake_joiners(Task *t) {
   bool heard = false;
   while (!link_alone(&t->joiners)) {
