@@ -342,6 +342,27 @@ describe("memory", function()
   end)
 end)
 
+describe("closing a ring", function()
+  -- What cannot be cancelled, and takes a while, is in flight when the process
+  -- is stopped for longer than the collector waits.
+  main_it("takes its time, whatever the clock says", function()
+    helper.prints("0\n", [[
+      local core = require "uring.core"
+      local pid = require "spec.process".pid()
+      warn "@on"
+      local ring = assert(core.ring { entries = 4 })
+      local buffer = core.buffer(256 << 20)
+      os.execute(("(sleep 0.05; kill -STOP %d; sleep 1.2; kill -CONT %d) &"):format(pid, pid))
+      ring:get_sqe():prep_madvise(buffer, nil, core.MADV_POPULATE_WRITE)
+      ring:submit()
+      core.sleep(0.02)
+      ring = nil
+      collectgarbage()
+      print(buffer:busy())
+    ]])
+  end)
+end)
+
 describe("a descriptor", function()
   it_task("that was accepted is closed when the acceptor is cancelled too late", function()
     local listener <close>, address = helper.listener()

@@ -77,13 +77,19 @@ static unsigned lost(const Ring *r) {
   return IO_URING_READ_ONCE(*r->uring.cq.koverflow);
 }
 
+#define ROUND (SECOND / 20)
+
 /*
 ** Cancel and reap until nothing is active or the time is over.  Everything
 ** is cancelled once more: an earlier cancellation may have been dropped
 ** from the queue just now.  What the kernel has lost is not waited for.
+**
+** The time is counted in short waits, and none counts for more than it was
+** to take: a process that was stopped meanwhile, or a machine that is very
+** busy, has not had it.
 */
 static void drain(lua_State *L, Ring *r, int64_t patience) {
-  int64_t end = sched_clock() + patience, left = patience;
+  int64_t now = sched_clock();
   for (uint32_t i = 0; i < slab_size(&r->ops); i++) {
     Op *op = op_with(r, i, OP_KERNEL);
     if (op) {
@@ -92,11 +98,13 @@ static void drain(lua_State *L, Ring *r, int64_t patience) {
       op_cancel(op);
     }
   }
-  while (r->active > lost(r) && left > 0) {
-    int rc = ring_wait(r, 1, left);
+  while (r->active > lost(r) && patience > 0) {
+    int64_t before = now;
+    int rc = ring_wait(r, 1, ROUND);
     if (cqe_reap(L, r) == 0 && rc < 0)
       break;
-    left = end - sched_clock();
+    now = sched_clock();
+    patience -= now - before < ROUND ? now - before : ROUND;
   }
 }
 
