@@ -172,7 +172,9 @@ cases.timeout = {
   work = function(t)
     for _, clock in ipairs { 0, BOOT, REAL } do
       assert.is_true(takes(0.01, 2, t.call, t, "timeout", 0.01, 0, clock))
-      assert.is_true(takes(0.01, 2, t.call, t, "timeout", at(clock, 0.0101), 0, clock | ABS))
+      assert.is_true(takes(0.01, 2, function()
+        return t:call("timeout", at(clock, 0.0101), 0, clock | ABS)
+      end))
     end
     local waiting <const> = t:start("timeout", 100, 2)
     assert.equal(0, (t:call "nop"))
@@ -254,10 +256,11 @@ cases.link_timeout = {
     local r <const>, w <const> = t:pipe()
     for _, clock in ipairs { 0, BOOT, REAL } do
       for _, abs in ipairs { 0, ABS } do
-        local seconds <const> = abs == 0 and 0.01 or at(clock, 0.0101)
-        assert.same({ -core.errno.ECANCELED, -core.errno.ETIME },
-          takes(0.01, 2, t.chain, t, { "read", r, core.buffer(1) },
-            { "link_timeout", seconds, clock | abs }))
+        assert.same({ -core.errno.ECANCELED, -core.errno.ETIME }, takes(0.01, 2, function()
+          local seconds <const> = abs == 0 and 0.01 or at(clock, 0.0101)
+          return t:chain({ "read", r, core.buffer(1) },
+            { "link_timeout", seconds, clock | abs })
+        end))
       end
     end
     system.write(w, "x")
