@@ -371,7 +371,9 @@ void args_read(lua_State *L, const OpDef *def, int arg, Ring *r, bool raw,
         if (a->renew)
           a->newdata = (uint64_t)args_int(L, arg, INT64_MIN, INT64_MAX);
         break;
-      case 'L': a->flags2 = (unsigned)args_optint(L, arg, 0, 0, MAX_U32); break;
+      case 'L':
+        a->flags2 = (unsigned)args_optint(L, arg, 0, 0, MAX_U32);
+        break;
       case 'I': a->index = (unsigned)args_optint(L, arg, 0, 0, 65535); break;
       case 'S': a->slot = read_slot(L, arg); break;
       case 'q':

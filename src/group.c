@@ -211,7 +211,8 @@ unsigned group_room(const Group *g, unsigned id) {
 
 /*
 ** A completion has named buffer 'id', which the kernel had, and has 'len'
-** bytes, perhaps in those that follow it, too (a bundle).  Returns where in the first they begin.
+** bytes, perhaps in those that follow it, too (a bundle).  Returns where in
+** the first they begin.
 */
 unsigned group_taken(Group *g, unsigned id, unsigned len, bool more) {
   unsigned at, from, n;

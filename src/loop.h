@@ -48,7 +48,7 @@ struct Ring {
   unsigned promised;   /* of these, to tasks that are ready */
   Link receivers;      /* tasks that wait for one */
   bool stalled;        /* the last reaping found no memory for something */
-  bool stamped;        /* there was a multishot of times that packets were sent */
+  bool stamped;        /* there was a multishot of times of packets */
   struct io_uring_probe *probe;
   Link directs;        /* Fds of its table of descriptors */
   Block **fixed;       /* registered buffers; NULL for a hole */

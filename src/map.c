@@ -110,7 +110,7 @@ int map_enter(Ring *r, unsigned want, int64_t timeout, bool events) {
   if (r->no_iowait)
     flags |= U_ENTER_NO_IOWAIT;
   if (r->uring.flags & IORING_SETUP_SQPOLL) {
-    io_uring_smp_mb();  /* it looks at the tail after saying so: or both miss */
+    io_uring_smp_mb();  /* it looks at the tail after it says so */
     if (IO_URING_READ_ONCE(*r->uring.sq.kflags) & IORING_SQ_NEED_WAKEUP)
       flags |= IORING_ENTER_SQ_WAKEUP;
     if (io_uring_sq_space_left(&r->uring) == 0)

@@ -79,8 +79,8 @@ int luaopen_uring_core(lua_State *L) {
     statx_open,
     sock_open, sys_open, sqe_open, cqe_open, op_open, ring_open, setup_open,
     bufring_open, multi_open, timer_open, task_open, nursery_open, wait_open,
-    inspect_open, guest_open, coro_open, direct_open, register_open, tune_open, enter_open,
-    map_open, chain_open, with_open, message_open
+    inspect_open, guest_open, coro_open, direct_open, register_open, tune_open,
+    enter_open, map_open, chain_open, with_open, message_open
   };
   State *S;
   luaL_checkversion(L);
