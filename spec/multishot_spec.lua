@@ -231,6 +231,25 @@ describe("a multishot accept", function()
     ]])
   end, 20)
 
+  helper.main_it("looks for a slot after a while, in case that it has seen none emptied", function()
+    local ring <close> = assert(core.ring())
+    assert(ring:register_files_sparse(1))
+    on(function() return ring end, function()
+      local fd <close>, connect = listener()
+      local clients <const> = {}
+      for i = 1, 3 do clients[i] = connect() end
+      local it <close> = op.multishot_accept_direct(fd)
+      local conn <close> = assert(it())
+      assert.equal(0, conn:slot())
+      core.sleep(0.5)
+      assert.equal("", system.read(clients[2], 1)) -- there was no slot
+      assert.is_false(system.ready(clients[3]))
+      core.sleep(0.8)
+      assert.equal("", system.read(clients[3], 1)) -- nor is there now
+      for _, client in ipairs(clients) do client:close() end
+    end)
+  end)
+
   helper.main_it("puts connections into slots of the ring's table", function()
     local ring <close> = assert(core.ring())
     assert(ring:register_files_sparse(8))
@@ -793,6 +812,59 @@ describe("a multishot that the kernel ends", function()
         end)
       end
     end)
+
+    -- A connection for which there is no slot is lost by the kernel itself: the
+    -- third one, and no other.
+    for how, free in pairs {
+      ["their objects"] = function(_, conn) conn:close() end,
+      ["close_direct"] = function(_, conn) assert(op.close_direct(conn:slot())) end,
+      ["files_update"] = function(_, conn) assert(op.files_update({ false }, conn:slot())) end,
+      ["a register call"] = function(ring, conn)
+        assert(ring:register_files_update(conn:slot(), { -1 }))
+      end,
+    } do
+      helper.main_it("accepts connections into slots, one for each that is closed by " .. how,
+        function()
+          local ring <close> = make()
+          assert(ring:register_files_sparse(2))
+          local task <const> = ring:spawn(function()
+            local fd <close>, connect = listener()
+            local clients <const>, names <const> = {}, {}
+            for i = 1, 9 do
+              clients[i] = connect()
+              names[sock.getsockname(clients[i]).port] = i
+            end
+            local it <close> = op.multishot_accept_direct(fd)
+            local held, order <const> = {}, {}
+            local start <const> = core.now()
+            for i = 1, 8 do
+              local conn <const> = assert(it())
+              local plain <close> = assert(conn:install())
+              order[i] = names[sock.getpeername(plain).port]
+              assert.equal(1, op.send(conn, "x"))
+              held[#held + 1] = conn
+              if i >= 2 then -- the next finds no slot, and waits
+                if i % 2 == 0 then core.sleep(0.002) end
+                free(ring, table.remove(held, 1))
+              end
+            end
+            assert(core.now() - start < 0.9) -- did not look after a while
+            assert.same({ 1, 2, 4, 5, 6, 7, 8, 9 }, order)
+            for i, client in ipairs(clients) do
+              assert.equal(i == 3 and "" or "x", system.read(client, 10))
+              client:close()
+            end
+            for _, conn in ipairs(held) do conn:close() end
+          end)
+          local deadline <const> = core.now() + 20
+          while task:status() ~= "done" and task:status() ~= "failed" do
+            assert(core.now() < deadline, tostring(task:traceback()))
+            ring:step(0.5)
+          end
+          task:join()
+          assert(helper.idle(ring))
+        end)
+    end
 
     helper.main_it("counts every timeout, though its queue is full", function()
       on(make, function()

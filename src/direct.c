@@ -23,6 +23,8 @@ int fd_clear_slot(Ring *r, unsigned slot) {
   if (!r->open || r->fork_count != fork_count)
     return 0;
   rc = reg_call(r, IORING_REGISTER_FILES_UPDATE, &u, 1);
+  if (rc >= 0)
+    multi_slots(r, 1);
   return rc < 0 ? -rc : 0;
 }
 

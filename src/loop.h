@@ -51,6 +51,8 @@ struct Ring {
   bool stamped;        /* there was a multishot of times of packets */
   struct io_uring_probe *probe;
   Link directs;        /* Fds of its table of descriptors */
+  Link slotless;       /* multishots that wait for a slot of it */
+  unsigned emptied;    /* slots that nobody has taken since it was full */
   Block **fixed;       /* registered buffers; NULL for a hole */
   unsigned nfixed;
   Group *groups;       /* buffer rings that it knows */

@@ -8,6 +8,10 @@
 ** provided buffer is there again, some time after descriptors had run out.
 ** Only the absence of F_MORE says that it has ended.
 **
+** A connection for which the table of descriptors has no slot is accepted by
+** the kernel, and closed.  So when the table was full the operation takes one
+** connection for each slot that is emptied, and is no multishot any more.
+**
 ** What nobody has asked for yet waits in a queue.  When that is long the
 ** operation is cancelled, and goes on when most of it is taken.  An iterator
 ** that is closed gives up what is in it: connections are closed, buffers go
@@ -23,6 +27,9 @@
 #define LONG_DATA 16u       /* the same, of those that hold a buffer */
 #define MIN_REST (SECOND / 200)  /* after running out of descriptors ... */
 #define MAX_REST (SECOND / 2)    /* ... growing up to this */
+#define MIN_SLOT_REST SECOND     /* the same when nobody was seen to ... */
+#define MAX_SLOT_REST (64 * SECOND)     /* ... empty a slot of the table */
+#define MAX_SLOTS 1048576u  /* IORING_MAX_FIXED_FILES */
 
 /* The object, or the record, does not know it any more. */
 void multi_unref(Multi *m) {
@@ -95,6 +102,44 @@ void multi_end(Multi *m, int error) {
   multi_wake_all(m);
 }
 
+/* Wait for a time that grows from 'low' to 'high'. */
+static void rest(Multi *m, int64_t low, int64_t high) {
+  m->rest = m->rest == 0 ? low : 2 * m->rest;
+  if (m->rest > high)
+    m->rest = high;
+  m->timer.when = sched_clock() + m->rest;
+  m->state = MULTI_RESTING;
+  if (!heap_push(&m->op->ring->timers, &m->timer))
+    multi_end(m, ENOMEM);
+}
+
+/* Wait for a slot of the table, or look after a while. */
+static void rest_for_slot(Multi *m) {
+  Ring *r = m->op->ring;
+  m->single = true;
+  rest(m, MIN_SLOT_REST, MAX_SLOT_REST);
+  if (m->state == MULTI_RESTING)
+    link_append(&r->slotless, &m->starved);
+  multi_slots(r, 0);
+}
+
+/*
+** So many slots of the table were emptied: whoever waits for one goes on, in
+** the next turn.
+*/
+void multi_slots(Ring *r, unsigned n) {
+  r->emptied = n < MAX_SLOTS - r->emptied ? r->emptied + n : MAX_SLOTS;
+  while (r->emptied > 0 && !link_alone(&r->slotless)) {
+    Multi *m = container(r->slotless.next, Multi, starved);
+    link_remove(&m->starved);
+    heap_remove(&r->timers, &m->timer);
+    r->emptied--;
+    m->timer.when = r->now;
+    if (!heap_push(&r->timers, &m->timer))
+      multi_end(m, ENOMEM);
+  }
+}
+
 /* Submit it, under a new generation: a late cancellation must not hit it. */
 void multi_arm(Multi *m) {
   Op *op = m->op;
@@ -103,6 +148,10 @@ void multi_arm(Multi *m) {
   if (!op->ring->open || op->ring->fork_count != fork_count ||
       late_closed(op) != NULL) {
     multi_end(m, ECANCELED);
+    return;
+  }
+  if (m->single && !m->slot) {
+    rest_for_slot(m);
     return;
   }
   op->slot.generation++;
@@ -115,6 +164,9 @@ void multi_arm(Multi *m) {
   sqe->user_data = op_tag(op);
   if (op->kind == RES_TIMEOUT)
     sqe->off = m->left;
+  if (m->single)
+    sqe->ioprio &= (uint16_t)~IORING_ACCEPT_MULTISHOT;
+  m->slot = false;
   m->state = MULTI_ARMED;
   m->pausing = false;
   op->state &= (uint8_t)~OP_CANCEL;
@@ -129,21 +181,12 @@ void multi_resume(Multi *m) {
     multi_arm(m);
 }
 
-/* A while after descriptors have run out. */
+/* A while after descriptors have run out, or when there is a slot. */
 void multi_rested(Timer *t) {
   Multi *m = container(t, Multi, timer);
+  m->slot = true;
   if (m->state == MULTI_RESTING)
     multi_arm(m);
-}
-
-static void rest(Multi *m) {
-  m->rest = m->rest == 0 ? MIN_REST : 2 * m->rest;
-  if (m->rest > MAX_REST)
-    m->rest = MAX_REST;
-  m->timer.when = sched_clock() + m->rest;
-  m->state = MULTI_RESTING;
-  if (!heap_push(&m->op->ring->timers, &m->timer))
-    multi_end(m, ENOMEM);
 }
 
 static void starve(Multi *m) {
@@ -235,9 +278,13 @@ static void decide(Multi *m, int res, bool end) {
     multi_arm(m);
   else if (code == ENOBUFS)
     starve(m);
+  else if (code == ENFILE && op->kind == RES_DIRECT) {
+    op->ring->emptied = 0;
+    rest_for_slot(m);
+  }
   else if (op->def->opcode == IORING_OP_ACCEPT &&
            (code == EMFILE || code == ENFILE))
-    rest(m);
+    rest(m, MIN_REST, MAX_REST);
   else
     multi_end(m, code);
 }
@@ -264,7 +311,8 @@ static void keep(Multi *m, int res, unsigned flags) {
   }
   m->items[(m->head + m->count++) % m->size] =
     (Item){res, flags, op->kind == RES_STAMP ? op->data64 : op->at};
-  m->rest = 0;
+  if (!m->single)
+    m->rest = 0;
   if (m->left > 0)
     m->left--;
   sched_wake_one(&m->waiters);

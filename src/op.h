@@ -309,7 +309,7 @@ typedef enum {
   MULTI_ARMED,         /* the kernel has it */
   MULTI_PAUSED,        /* the queue is long */
   MULTI_STARVED,       /* no buffer */
-  MULTI_RESTING,       /* no descriptor; a timer runs */
+  MULTI_RESTING,       /* no descriptor, or no slot for one; a timer runs */
   MULTI_ENDED
 } MultiState;
 
@@ -321,9 +321,11 @@ struct Multi {
   bool closed;         /* nobody wants any more */
   int error;           /* that has ended it; 0 for its natural end */
   Link waiters;        /* tasks */
-  Link starved;        /* in Group.starved */
+  Link starved;        /* in Group.starved, or Ring.slotless */
   Timer timer;
   int64_t rest;
+  bool single;         /* the table was full: one connection at a time */
+  bool slot;           /* there may be a slot for the next */
   uint32_t left;       /* of a timeout: how often; 0 for ever */
   Item *items;         /* circular queue */
   unsigned head, count, size;
@@ -339,6 +341,7 @@ void multi_end(Multi *m, int error);
 void multi_resume(Multi *m);
 void multi_rested(Timer *t);
 void multi_wake(Group *g);
+void multi_slots(Ring *r, unsigned n);
 void multi_wake_all(Multi *m);
 void multi_cancel(Multi *m);
 void multi_complete(lua_State *L, Op *op, int res, unsigned flags);

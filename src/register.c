@@ -322,11 +322,13 @@ static int l_register_files_sparse(lua_State *L) {
                     "register_files_sparse", 0);
 }
 
-/* The objects of slots that have been filled anew are dead. */
+/* The objects of slots that have been filled anew, or emptied, are dead. */
 static void replaced(Ring *r, unsigned first, const int *fds, unsigned n) {
-  for (unsigned i = 0; i < n; i++)
+  for (unsigned i = 0; i < n; i++) {
     if (fds[i] != IORING_REGISTER_FILES_SKIP)
       fd_replaced(r, first + i, 1);
+    multi_slots(r, fds[i] == -1);
+  }
 }
 
 /*
@@ -359,8 +361,10 @@ static int l_register_files_update(lua_State *L) {
 static int l_unregister_files(lua_State *L) {
   Ring *r = ring_check(L, 1);
   int rc = reg_call(r, IORING_UNREGISTER_FILES, NULL, 0);
-  if (rc >= 0)
+  if (rc >= 0) {
     fd_replaced(r, 0, UINT32_MAX);
+    multi_slots(r, MAX_FILES);
+  }
   return reg_result(L, rc, "unregister_files", 0);
 }
 

@@ -41,9 +41,11 @@ static void replace_slots(Op *op) {
     return;
   if (op->kind == RES_SLOTS) {
     n = fd_updated(fds, op->nout, op->res);
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < n; i++) {
       if (fds[i] != IORING_REGISTER_FILES_SKIP)
         replaced(op, first + i, 1);
+      multi_slots(op->ring, fds[i] == -1);
+    }
   }
   else if (op->res >= 0)
     replaced(op, first, op->kind == RES_PIPE_DIRECT ? 2 : 1);
@@ -75,10 +77,14 @@ static void replace_sent(const Op *op) {
 
 /* A descriptor was closed by an operation of its own. */
 static void forget_closed(Op *op) {
+  const Fd *f = op->use[0].fd;
+  bool slot = op->def->args[0] == 'H' || (f && f->ring);
   if (op->def->args[0] == 'H')
     replaced(op, (unsigned)op->fd, 1);
   else if (op->use[0].fd)
     fd_gone(op->use[0].fd);
+  if (slot && op->res >= 0)
+    multi_slots(op->ring, 1);
 }
 
 /* The other operation of a poll_update has new data from now on. */

@@ -162,6 +162,7 @@ static void init_fields(Ring *r, State *S) {
   link_init(&r->backlog);
   link_init(&r->ready);
   link_init(&r->directs);
+  link_init(&r->slotless);
   link_init(&r->link);
   link_init(&r->receivers);
 }

@@ -276,8 +276,11 @@ return {
     lib = "2.2", since = "5.19", man = "io_uring_prep_multishot_accept_direct(3)",
     args = "fd flags",
     errors = {
-      { "ENFILE", "no slot is free; it ends" },
+      { "ENFILE", "no slot is free; it ends, and the kernel has closed a connection" },
     },
+    note = "When the table is full the kernel closes the connection for which there is no " ..
+      "slot. The iterator goes on then with one connection for each slot that is emptied, " ..
+      "so that it is the only one.",
     op = "accept_multishot_direct",
   },
   { "cancel",
