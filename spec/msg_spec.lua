@@ -2,6 +2,7 @@
 
 local core = require "uring.core"
 local helper = require "spec.helper"
+local system = require "spec.system" -- spec/support/system.c
 
 local op <const>, sock <const> = core.op, core.sock
 
@@ -498,6 +499,7 @@ describe("a multishot recvmsg", function()
       assert.equal("x", data)
       assert(op.write(w, "y"))
       assert.equal("y", op.read(message.control[1].fds[1], 1))
+      assert.is_true(select(2, system.flags(message.control[1].fds[1]))) -- no child gets it
       message.control[1].fds[1]:close()
       core.sleep(0.005)
       assert.equal(before + 9, open_descriptors())
