@@ -57,6 +57,15 @@ static bool mark(Ring *r) {
 }
 
 /*
+** Has the kernel looked at it?  Nothing says in which order rings, or their
+** threads, are served.
+*/
+static bool has_begun(const Op *op) {
+  unsigned head = io_uring_smp_load_acquire(op->ring->uring.sq.khead);
+  return !op->late && (int32_t)(op->number - head) < 0;
+}
+
+/*
 ** Has every other operation of the descriptor begun when the entry at 'at'
 ** does, which is part of a chain that begins at 'first'?
 */
@@ -67,8 +76,14 @@ static bool is_alone(const Ring *r, const Op *close, const Fd *f,
   for (const Link *l = f->uses.next; l != &f->uses; l = l->next) {
     const Op *op = container(l, FdUse, link)->op;
     bool new = op->number - sq->sqe_head < n;
-    if (op == close || !(op->state & OP_KERNEL) ||
-        (new && op->number - first < at - first))
+    if (op == close || !(op->state & OP_KERNEL))
+      continue;
+    if (op->ring != r) {
+      if (!has_begun(op))
+        return false;
+      continue;
+    }
+    if (new && op->number - first < at - first)
       continue;
     if (op->late || (new && op->number - at < n))
       return false;

@@ -92,12 +92,12 @@ static struct io_uring_sqe *get_sqe(Ring *r, Op *op) {
 
 /*
 ** Count an enter that was made with 'n' new entries in the queue.  With a
-** thread of the kernel's they are all submitted, and the result also counts
-** earlier ones that it has not come to.
+** thread of the kernel's they are all submitted: the result says how many
+** entries it has not come to, be they earlier ones, or none.
 */
 static int count_enter(Ring *r, int rc, unsigned n) {
   r->stats.enters++;
-  if (rc > 0 && (r->uring.flags & IORING_SETUP_SQPOLL))
+  if (rc >= 0 && (r->uring.flags & IORING_SETUP_SQPOLL))
     rc = (int)n;
   if (rc > 0)
     r->stats.submitted += (unsigned)rc;
