@@ -132,6 +132,44 @@ do -- direct descriptors, tables
   assert(other:register_buffers_sparse(4))
 end
 
+do -- tables with tags, and of another ring; messages
+  local ring <close> = assert(core.ring { entries = 8 })
+  local other <close> = assert(core.ring { entries = 8 })
+  local a, b = core.buffer(100), core.buffer(200)
+  assert(ring:register_buffers_tags({ a, b }, { 1, 2 }))
+  assert(other:clone_buffers(ring))
+  assert(ring:register_buffers_update_tag(0, { b }, { 3 }) == 1)
+  local r, w = assert(op.pipe())
+  assert(ring:register_files_tags({ r, w }, { 4, 5 }))
+  assert(ring:register_files_update_tag(0, { w }, { 6 }) == 1)
+  local waiting = {}
+  for i = 1, 3 do waiting[i] = ring:spawn(function() return (ring:receive(5)) end) end
+  ring:step(0)
+  assert(ring:register_sync_msg(0, 7))
+  assert(other:spawn(op.msg_ring, ring, 0, 8):join())
+  -- what was registered first is free, and says so
+  for i = 1, 3 do assert(waiting[i]:join()) end
+  while ring:receive(0) do end
+  assert(a:busy() == 1 and b:busy() == 3)
+  assert(ring:unregister_buffers() and ring:unregister_files())
+  r:close()
+  w:close()
+end
+
+do -- a close that has to wait
+  local ring <close> = assert(core.ring { entries = 8 })
+  local r, w = assert(op.pipe())
+  local number = r:fileno()
+  ring:get_sqe():prep_read(r, core.buffer(1)):set_flags(core.IOSQE_ASYNC)
+  ring:get_sqe():prep_close(r)
+  ring:submit()
+  assert(ring:wait_cqe())
+  assert(op.write(w, "x"))
+  assert(ring:wait_cqe())
+  assert(select(3, op.write(number, "x")) == core.errno.EBADF)
+  w:close()
+end
+
 do -- coroutines inside a task
   local task = core.spawn(function()
     local coroutine = core.coroutine
