@@ -155,11 +155,8 @@ function raw:many(name, ...)
   return following, function()
     while more do -- a timer that has just expired is not found
       self:call("cancel", token)
-      local cqe
-      repeat
-        cqe = self:await(token, 0.01)
-        more = not cqe or cqe.more
-      until not cqe or not more
+      local cqe <const> = self:await(token, 0.01)
+      more = not cqe or cqe.more
     end
   end
 end
