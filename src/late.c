@@ -17,18 +17,9 @@
 #define LINKS (IOSQE_IO_LINK | IOSQE_IO_HARDLINK)
 #define WAITS (IOSQE_ASYNC | IOSQE_IO_DRAIN)
 
-static struct io_uring_sqe *entry(const Ring *r, uint32_t i) {
-  const struct io_uring_sq *sq = &r->uring.sq;
-  int shift = (r->uring.flags & IORING_SETUP_SQE128) != 0;
-  return &sq->sqes[(i & sq->ring_mask) << shift];
-}
-
 /* The operation of an entry; NULL for one of our cancellations. */
 static Op *op_of(Ring *r, const struct io_uring_sqe *sqe) {
-  uint64_t tag = sqe->user_data;
-  return (tag & 0xff) != TAG_OP ? NULL
-    : slab_find(&r->ops, (uint32_t)(tag >> 8) & SLAB_MAXSLOTS,
-                (uint32_t)(tag >> 32));
+  return (sqe->user_data & 0xff) == TAG_OP ? op_find(r, sqe->user_data) : NULL;
 }
 
 /* The object that it closes, or NULL. */
@@ -43,7 +34,7 @@ static bool mark(Ring *r) {
   const struct io_uring_sq *sq = &r->uring.sq;
   bool linked = false, found = false;
   for (uint32_t i = sq->sqe_head; i != sq->sqe_tail; i++) {
-    const struct io_uring_sqe *sqe = entry(r, i);
+    const struct io_uring_sqe *sqe = ring_entry(r, i);
     Op *op = op_of(r, sqe);
     if (sqe->flags & IOSQE_IO_DRAIN)
       r->drains = true;  /* and may hold up whatever comes behind it */
@@ -110,7 +101,7 @@ void late_check(Ring *r) {
   if (!mark(r))
     return;
   for (uint32_t i = sq->sqe_head; i != sq->sqe_tail; i++) {
-    struct io_uring_sqe *sqe = entry(r, i);
+    struct io_uring_sqe *sqe = ring_entry(r, i);
     Op *op = op_of(r, sqe);
     Fd *f = op ? closes(op) : NULL;
     if (f != NULL && !is_alone(r, op, f, first, i))

@@ -94,6 +94,19 @@ static inline void ring_usable(lua_State *L, const Ring *r) {
     ring_refuse(L, r);
 }
 
+/* The entry of that number, which the kernel has not been shown yet. */
+static inline struct io_uring_sqe *ring_entry(const Ring *r, uint32_t number) {
+  const struct io_uring_sq *sq = &r->uring.sq;
+  int shift = (r->uring.flags & IORING_SETUP_SQE128) != 0;
+  return &sq->sqes[(number & sq->ring_mask) << shift];
+}
+
+/* The operation whose op_tag that is; NULL when it is gone. */
+static inline Op *op_find(const Ring *r, uint64_t tag) {
+  return slab_find(&r->ops, (uint32_t)(tag >> 8) & SLAB_MAXSLOTS,
+                   (uint32_t)(tag >> 32));
+}
+
 enum { RING_DATA = 1, RING_TASKS = 2 };  /* user values */
 
 #define FOREVER INT64_MAX

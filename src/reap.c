@@ -183,8 +183,7 @@ static bool take(lua_State *L, Ring *r, const struct io_uring_cqe *cqe) {
       message_came(r);
     return true;
   }
-  op = slab_find(&r->ops, (uint32_t)(tag >> 8) & SLAB_MAXSLOTS,
-                 (uint32_t)(tag >> 32));
+  op = op_find(r, tag);
   if ((tag & 0xff) == TAG_CANCEL) {
     cancelled(r, op, cqe->res);
     return true;

@@ -90,8 +90,7 @@ static void forget_closed(Op *op) {
 /* The other operation of a poll_update has new data from now on. */
 static void renew_data(const Op *op) {
   const Renewal *n = op->out;
-  Op *target = slab_find(&op->ring->ops,
-    (uint32_t)(n->target >> 8) & SLAB_MAXSLOTS, (uint32_t)(n->target >> 32));
+  Op *target = op_find(op->ring, n->target);
   if (n->renew && target != NULL)
     target->data64 = n->data;
 }

@@ -35,7 +35,8 @@ typedef struct Backlog {
 static bool is_bare(const Op *op) {
   if (op->block || op->nblocks > 0 || op->more || op->used > 0 || op->out ||
       op->addr || op->statx || op->group || op->message || op->anchored ||
-      op->use[0].fd || op->use[1].fd || op->named || op->place != 0)
+      op->use[0].fd || op->use[1].fd || op->nheld > 0 || op->named ||
+      op->place != 0)
     return false;
   if (op->kind != RES_COUNT && op->kind != RES_DONE)
     return false;
@@ -65,8 +66,7 @@ static bool can_skip(const Ring *r, const struct io_uring_sqe *sqe,
 
 /* An entry with IOSQE_CQE_SKIP_SUCCESS; perhaps we do it when it comes. */
 static void skip_success(Ring *r, struct io_uring_sqe *sqe) {
-  Op *op = slab_find(&r->ops, (uint32_t)(sqe->user_data >> 8) & SLAB_MAXSLOTS,
-                     (uint32_t)(sqe->user_data >> 32));
+  Op *op = op_find(r, sqe->user_data);
   if (can_skip(r, sqe, op)) {
     sqe->user_data = skip_tag((int64_t)op->data64);
     forget(op);
@@ -107,11 +107,10 @@ static int count_enter(Ring *r, int rc, unsigned n) {
 /* Nothing more can be set in the new entries; how many there are. */
 static unsigned close_entries(Ring *r) {
   const struct io_uring_sq *sq = &r->uring.sq;
-  int shift = (r->uring.flags & IORING_SETUP_SQE128) != 0;
   if (r->checks)
     late_check(r);
   for (unsigned i = sq->sqe_head; r->skips && i != sq->sqe_tail; i++) {
-    struct io_uring_sqe *sqe = &sq->sqes[(i & sq->ring_mask) << shift];
+    struct io_uring_sqe *sqe = ring_entry(r, i);
     if (sqe->flags & IOSQE_CQE_SKIP_SUCCESS)
       skip_success(r, sqe);
   }
