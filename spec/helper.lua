@@ -18,6 +18,23 @@ local scale <const> = tonumber(os.getenv "URING_SPEC_SCALE") or 1
 -- The share of n turns that is done where everything is slow.
 function helper.scale(n) return math.max(1, math.floor(n * scale)) end
 
+-- A seed: the one in URING_SEED, to repeat a case that has failed, or another.
+function helper.seed()
+  return tonumber(os.getenv "URING_SEED") or os.time() ~ process.pid() << 20
+end
+
+-- A function that returns numbers from 1 to n: xorshift64, so that a seed means
+-- the same everywhere.
+function helper.random(seed)
+  local state = seed | 1
+  return function(n)
+    state = state ~ (state << 13)
+    state = state ~ (state >> 7)
+    state = state ~ (state << 17)
+    return (state >> 11) % n + 1
+  end
+end
+
 -- ---- rings ------------------------------------------------------------------
 
 -- Each is a description and the options of a ring that works.

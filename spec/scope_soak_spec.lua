@@ -11,16 +11,8 @@ local helper = require "spec.helper"
 local op <const> = uring.op
 
 local COUNT <const> = tonumber(os.getenv "URING_SOAK") or helper.scale(500)
-local SEED <const> = tonumber(os.getenv "URING_SEED") or os.time() ~ helper.process.pid() << 20
-
--- xorshift64: of this file alone, so that a seed means the same everywhere.
-local state = SEED | 1
-local function random(n)
-  state = state ~ (state << 13)
-  state = state ~ (state >> 7)
-  state = state ~ (state << 17)
-  return (state >> 11) % n + 1
-end
+local SEED <const> = helper.seed()
+local random <const> = helper.random(SEED)
 
 -- ---- errors that are numbered -----------------------------------------------
 
