@@ -98,6 +98,24 @@ describe("the cost of", function()
     ]]):format(scaled(20000)))
   end)
 
+  helper.main_it("a traceback, and so of an error, is below three times that without the module",
+    function()
+      below(3, 5, ([[
+        local function cost()
+          local best = math.huge
+          for _ = 1, 5 do
+            local start = os.clock()
+            for _ = 1, %d do debug.traceback "" end
+            best = math.min(best, os.clock() - start)
+          end
+          return best
+        end
+        local before = cost()
+        require "uring"
+        print(cost() / before)
+      ]]):format(scaled(2000)))
+    end)
+
   helper.main_it("a deadline does not grow with their number: O(log n)", function()
     below(6, 3, ([[
       local core = require "uring.core"
