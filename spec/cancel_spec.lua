@@ -6,7 +6,7 @@ local event = require "spec.event" -- spec/support/event.c
 local helper = require "spec.helper"
 local moments = require "spec.moments"
 
-local op <const>, errno <const> = uring.op, uring.errno
+local op <const> = uring.op
 local kind <const>, scene <const>, drain <const> = moments.kind, moments.scene, moments.drain
 local nothing <const> = moments.nothing
 
@@ -107,7 +107,7 @@ local function fill(send, w, chunk)
 end
 
 -- A writer to something full: the number of bytes is returned, and they arrive.
-local function writer(make, send, receive, size)
+local function writer(make, send, receive, size, settle)
   return function()
     local r, w = make()
     local full <const> = fill(send, w, ("x"):rep(size > 4096 and 65536 or 4096))
@@ -120,6 +120,7 @@ local function writer(make, send, receive, size)
           received = received + #assert(uring.timeout(5, receive, r, 65536))
         end
         assert.equal(full + (n or 0), received + #drain(receive, r))
+        if settle then settle() end
       end,
     }, r, w)
   end
@@ -148,10 +149,11 @@ kind("sendmsg", writer(socketpair, function(fd, data) return op.sendmsg(fd, { io
   op.recv, 100))
 
 kind("send on TCP", writer(small_pair, op.send, op.recv, 5000))
-kind("send_zc", writer(small_pair, op.send_zc, op.recv, 5000), { needs = "send_zc" })
+kind("send_zc", writer(small_pair, op.send_zc, op.recv, 5000, helper.settle),
+  { needs = "send_zc" })
 kind("sendmsg_zc", writer(small_pair, function(fd, data)
   return op.sendmsg_zc(fd, { iov = data })
-end, op.recv, 5000), { needs = "sendmsg_zc" })
+end, op.recv, 5000, helper.settle), { needs = "sendmsg_zc" })
 
 local function two_pipes()
   local r, w = core.sock.pipe()
@@ -210,54 +212,23 @@ kind("recvmsg with descriptors", function()
 end)
 
 kind("accept", function()
-  local listener, address = helper.listener()
-  local client
-  return scene({
-    wait = function() return (op.accept(listener)) end,
-    complete = function()
-      client = assert(op.socket(core.AF_INET, core.SOCK_STREAM))
-      assert(op.connect(client, address))
-    end,
-    check = function(conn)               -- delivered, in the queue, or closed
-      local _ <close> = client
-      conn = conn or uring.timeout(0.003, op.accept, listener)
-      if conn then
-        local _ <close> = conn
-        assert.equal(2, op.send(conn, "hi"))
-        assert.equal("hi", op.recv(client, 10))
-      else
-        local data, _, code = uring.timeout(5, op.recv, client, 10)
-        assert.is_true(data == "" or code == errno.ECONNRESET)
-      end
-    end,
-  }, listener)
+  return moments.acceptor(op.accept, op.accept)
 end)
 
 kind("accept into a slot", function()
   local ring = uring.ring()
   assert(ring:register_files_sparse(2))
-  local listener, address = helper.listener()
-  local client
-  return scene({
-    wait = function() return (op.accept_direct(listener)) end,
-    complete = function()
-      client = assert(op.socket(core.AF_INET, core.SOCK_STREAM))
-      assert(op.connect(client, address))
-    end,
-    check = function(conn)
-      local _ <close> = client
-      conn = conn or uring.timeout(0.003, op.accept_direct, listener)
-      if conn then
-        assert.equal(2, op.send(conn, "hi"))
-        assert.equal("hi", op.recv(client, 10))
-        assert.is_true(conn:close())
-      end
-      -- the slots are free again
-      local a, b = op.open_direct("/dev/null"), op.open_direct("/dev/null")
-      assert.truthy(a and b)
-      assert.is_true(a:close() and b:close())
-    end,
-  }, listener, { close = function() assert(ring:unregister_files()) end })
+  local made = moments.acceptor(op.accept_direct, op.accept_direct,
+    { close = function() assert(ring:unregister_files()) end })
+  local check <const> = made.check
+  function made.check(conn)
+    check(conn)
+    -- the slots are free again
+    local a, b = op.open_direct("/dev/null"), op.open_direct("/dev/null")
+    assert.truthy(a and b)
+    assert.is_true(a:close() and b:close())
+  end
+  return made
 end)
 
 kind("connect", function()               -- to a queue that is full

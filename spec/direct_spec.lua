@@ -2,7 +2,7 @@ local core = require "uring.core"
 local helper = require "spec.helper"
 
 local op <const>, fails <const>, raises <const> = core.op, helper.fails, helper.raises
-local it <const> = helper.main_it
+local it <const>, file_of <const> = helper.main_it, helper.file_of
 
 -- Run f in a task of the ring and return its results.
 local function on(ring, f, ...) return ring:spawn(f, ...):join() end
@@ -26,11 +26,6 @@ local function case(name, f)
   end)
 end
 
--- A file with that text in it, open; it has the lowest number that is free.
-local function file_of(dir, s)
-  helper.write_file(dir .. "/" .. s, s)
-  return assert(op.open(dir .. "/" .. s))
-end
 
 describe("direct descriptors", function()
   describe("openat_direct", function()

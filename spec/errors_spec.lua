@@ -60,6 +60,11 @@ local function reported(f)
   return list
 end
 
+-- Wait until the task has ended, and do not ask how.
+local function ended(task)
+  while task:status() ~= "done" and task:status() ~= "failed" do uring.yield() end
+end
+
 -- Several tasks of a scope that fail in that order.
 local function scope_of(...)
   local functions = {...}
@@ -189,7 +194,7 @@ describe("several errors", function()
           inner:spawn(failing_late "c")
         end)
       end)
-      outer:spawn(function()
+      local other = outer:spawn(function()
         local _ <close> = closing(function()
           uring.shield(scope_of, failing "d", failing "e")
         end)
@@ -197,7 +202,7 @@ describe("several errors", function()
       end)
       outer:spawn(function()
         local _ <close> = closing(function()
-          uring.shield(uring.sleep, 0.002)   -- after the other one's
+          uring.shield(ended, other)         -- the other one's come first
           culprit "f"
         end)
         forever()
@@ -263,12 +268,12 @@ describe("several errors", function()
 
   it("of a shield, and of a task in it, come out", function()
     fails({"inside", "after"}, uring.scope, function(s)
-      s:spawn(function()
+      local other = s:spawn(function()
         local _ <close> = closing(function() uring.shield(scope_of, failing "inside") end)
         forever()
       end)
       s:spawn(function()
-        local _ <close> = closing(function() uring.shield(uring.sleep, 0.001) culprit "after" end)
+        local _ <close> = closing(function() uring.shield(ended, other) culprit "after" end)
         forever()
       end)
       uring.yield()
@@ -480,8 +485,8 @@ end)
 describe("run", function()
   main_it("tells of every error in the text of the first", function()
     local ok, err = pcall(uring.run, function()
-      uring.spawn(scope_of, failing "a", failing "b")
-      uring.spawn(function() uring.shield(uring.sleep, 0.001) culprit {} end)
+      local other = uring.spawn(scope_of, failing "a", failing "b")
+      uring.spawn(function() uring.shield(ended, other) culprit {} end)
     end)
     assert.is_false(ok)
     assert.matches("^a\nstack traceback:.*\nand then: b\nstack traceback:.*\nand then: table: " ..

@@ -18,6 +18,26 @@ local scale <const> = tonumber(os.getenv "URING_SPEC_SCALE") or 1
 -- The share of n turns that is done where everything is slow.
 function helper.scale(n) return math.max(1, math.floor(n * scale)) end
 
+-- Wait until f is true, whatever the machine does meanwhile, and return that.
+-- Other tasks of the default ring run.
+function helper.eventually(f)
+  local deadline <const> = core.now() + 10
+  while true do
+    local value <const> = f()
+    if value then return value end
+    assert(core.now() < deadline, "it never comes")
+    core.sleep(0.002)
+  end
+end
+
+-- Wait until nothing is in flight on the default ring, and the buffer is free:
+-- zero-copy sends tell of that when the peer has acknowledged what they sent.
+function helper.settle(buffer)
+  helper.eventually(function()
+    return core.default():stats().active == 0 and (not buffer or buffer:busy() == 0)
+  end)
+end
+
 -- A seed: the one in URING_SEED, to repeat a case that has failed, or another.
 function helper.seed()
   return tonumber(os.getenv "URING_SEED") or os.time() ~ process.pid() << 20
@@ -141,6 +161,13 @@ local function compare(before, after)
   return #changes == 0, table.concat(changes, "; ")
 end
 
+-- How many descriptors are open.
+function helper.open_descriptors()
+  local n = 0
+  for _ in pairs(process.descriptors()) do n = n + 1 end
+  return n
+end
+
 local function collect()
   collectgarbage()
   collectgarbage()
@@ -204,6 +231,28 @@ function helper.run(f, seconds)
     error(err, 0)
   end
   return table.unpack(results, 2, results.n)
+end
+
+-- Tasks that sleep, each longer than the one that begins after it: they wake in
+-- the order of time.  When one is due lies between what the clock says before
+-- it sleeps and when the next one begins, however long that takes.
+function helper.wake_in_order(n, gap, spawn, sleep)
+  local began, order, tasks = {}, {}, {}
+  for i = n, 1, -1 do
+    tasks[#tasks + 1] = spawn(function()
+      began[i] = core.now()
+      sleep(0.02 + i * gap)
+      order[#order + 1] = i
+    end)
+  end
+  spawn(function() began[0] = core.now() end):join()
+  for _, task in ipairs(tasks) do task:join() end
+  assert.equal(n, #order)
+  for k = 2, n do
+    local one <const>, two <const> = order[k - 1], order[k]
+    local late <const> = began[one] + one * gap - (began[two - 1] + two * gap)
+    assert(late < 1e-6, ("%d before %d, %g s too soon"):format(one, two, late))
+  end
 end
 
 -- A case inside a task with a deadline, which leaves nothing behind.
@@ -277,6 +326,13 @@ end
 function helper.write_file(path, text)
   local file <close> = assert(io.open(path, "wb"))
   file:write(text)
+end
+
+-- A file with that text in it and for a name, open; it has the lowest number
+-- that is free.
+function helper.file_of(dir, text)
+  helper.write_file(dir .. "/" .. text, text)
+  return assert(op.open(dir .. "/" .. text))
 end
 
 function helper.read_file(path)

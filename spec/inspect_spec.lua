@@ -312,11 +312,22 @@ describe("debug mode", function()
       return 1
     end
     uring.spawn(slow):name("the slow one"):join()
-    assert.equal(1, #reports)
-    assert.matches("uring.task %(the slow one, %a+%) ran for 0.1%d+ s without waiting", reports[1])
-    assert.matches("inspect_spec.lua", reports[1], 1, true)
-    uring.spawn(function() uring.yield() end):join()
-    assert.equal(1, #reports)
+    -- a machine that does much else makes slow ones of others, too, but not always
+    local function of(name)
+      for _, text in ipairs(reports) do
+        if text:find("(" .. name, 1, true) then return text end
+      end
+    end
+    local report = assert(of "the slow one")
+    local seconds = tonumber(report:match "the slow one, %a+%) ran for (%S+) s without waiting")
+    assert.is_true(seconds >= 0.12 and seconds < 5, report)
+    assert.matches("inspect_spec.lua", report, 1, true)
+    local quick = 0
+    repeat
+      quick = quick + 1
+      uring.spawn(function() uring.yield() end):name("quick " .. quick):join()
+    until not of("quick " .. quick .. ",") or quick == 10
+    assert.is_nil(of("quick " .. quick .. ","))
   end)
 
   main_it("reports at the end of run what was never closed", function()

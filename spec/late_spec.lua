@@ -4,15 +4,10 @@
 local core = require "uring.core"
 local helper = require "spec.helper"
 
-local op <const>, raises <const> = core.op, helper.raises
+local op <const>, raises <const>, file_of <const> = core.op, helper.raises, helper.file_of
 local LINK <const>, HARDLINK <const> = core.IOSQE_IO_LINK, core.IOSQE_IO_HARDLINK
 local ASYNC <const>, DRAIN <const> = core.IOSQE_ASYNC, core.IOSQE_IO_DRAIN
 
--- A file with that text in it, open; it has the lowest number that is free.
-local function file_of(dir, text)
-  helper.write_file(dir .. "/" .. text, text)
-  return assert(op.open(dir .. "/" .. text))
-end
 
 local function is_open(number) return helper.process.descriptors()[number] ~= nil end
 
@@ -39,15 +34,20 @@ describe("a descriptor that prep_close closes", function()
     end)
   end
 
-  -- An entry that comes after 20 ms, whatever becomes of it.
-  local function wait(ring)
-    ring:get_sqe():prep_timeout(0.02, 0, core.IORING_TIMEOUT_ETIME_SUCCESS)
-      :set_flags(HARDLINK):set_data "timeout"
+  -- An entry that waits until what this returns is called; what comes next is
+  -- linked to it.
+  local function held(ring)
+    local r, w = assert(op.pipe())
+    ring:get_sqe():prep_read(r, core.buffer(1), 1, -1):set_flags(HARDLINK):set_data "held"
+    return setmetatable({}, {
+      __call = function() assert.equal(1, op.write(w, "x")) end,
+      __close = getmetatable(helper.closing(r, w)).__close,
+    })
   end
 
   -- What is read is the file's own, though it was closed before, and its number
   -- was wanted by another.
-  local function reads_its_own(ring, dir, mine, number, buffer, n)
+  local function reads_its_own(ring, dir, mine, number, buffer, n, go)
     ring:submit()
     local cqe = assert(ring:wait_cqe(2))
     while cqe.data ~= "close" do
@@ -56,6 +56,10 @@ describe("a descriptor that prep_close closes", function()
     end
     assert.equal(0, cqe.res)
     local other <close> = file_of(dir, "else")
+    if go then
+      assert.not_equal(number, other:fileno())
+      go()
+    end
     local all = complete(ring, n - 1)
     assert.equal(4, all.read or 4)
     assert.equal("mine", buffer:string())
@@ -67,21 +71,21 @@ describe("a descriptor that prep_close closes", function()
   case("stays until what is linked has ended", function(ring, dir)
     local mine, buffer = file_of(dir, "mine"), core.buffer(4)
     local number = mine:fileno()
-    wait(ring)
+    local go <close> = held(ring)
     ring:get_sqe():prep_read(mine, buffer, 4, 0):set_data "read"
     ring:get_sqe():prep_close(mine):set_data "close"
-    reads_its_own(ring, dir, mine, number, buffer, 3)
+    reads_its_own(ring, dir, mine, number, buffer, 3, go)
   end)
 
   case("stays until what was linked before has ended", function(ring, dir)
     local mine, buffer = file_of(dir, "mine"), core.buffer(4)
     local number = mine:fileno()
-    wait(ring)
+    local go <close> = held(ring)
     ring:get_sqe():prep_read(mine, buffer, 4, 0):set_data "read"
     ring:submit()
     ring:get_sqe():prep_nop():set_flags(LINK):set_data "nop"
     ring:get_sqe():prep_close(mine):set_data "close"
-    reads_its_own(ring, dir, mine, number, buffer, 4)
+    reads_its_own(ring, dir, mine, number, buffer, 4, go)
   end)
 
   case("stays until what comes behind it has ended", function(ring, dir)
@@ -165,7 +169,7 @@ describe("a descriptor that prep_close closes", function()
       return cqe.res
     end
     local mine = ring:direct(open "mine")
-    wait(ring)
+    local go <close> = held(ring)
     ring:get_sqe():prep_read(mine, buffer, 4, 0):set_data "read"
     ring:get_sqe():prep_close_direct(mine):set_data "close"
     ring:submit()
@@ -178,8 +182,10 @@ describe("a descriptor that prep_close closes", function()
     ring:get_sqe():prep_open_direct(dir .. "/else", 0, 0, core.IORING_FILE_INDEX_ALLOC)
       :set_data "open"
     ring:submit()
-    while not (seen.open and seen.read) do take() end
+    repeat take() until seen.open
     assert.equal(1, seen.open) -- not that of the other
+    go()
+    repeat take() until seen.read
     assert.equal("mine", buffer:string())
     assert.is_false(mine:isopen())
     assert.equal(0, open "else")
@@ -285,9 +291,11 @@ describe("a descriptor that a chain closes", function()
     local dir <close> = helper.tmpdir()
     local mine = file_of(dir, "mine")
     local number = mine:fileno()
+    local r, w = assert(op.pipe())
+    local _ <close> = helper.closing(r, w)
     local task = core.spawn(function()
       return op.hardlink(function(c)
-        c:timeout(0.02)
+        c:read(r, 1)
         c:read(mine, 4, 0)
       end)
     end)
@@ -295,6 +303,7 @@ describe("a descriptor that a chain closes", function()
     assert.same({ true }, (op.link(function(c) c:close(mine) end)))
     local other <close> = file_of(dir, "else")
     assert.not_equal(number, other:fileno())
+    assert.equal(1, op.write(w, "x"))
     assert.equal("mine", task:join()[2])
     assert.is_false(is_open(number))
   end)

@@ -58,15 +58,18 @@ describe("a ring inside another loop", function()
       local ring <close> = make()
       assert.is_nil(ring:timeout())
       assert.equal("r", ring:events())
-      local start = uring.now()
-      local task = ring:spawn(uring.sleep, 0.1)
+      local far = ring:spawn(uring.sleep, 1000)
       assert.equal(0, ring:timeout())
       ring:step(0)
       while ring:timeout() == 0 do ring:step(0) end
       local seconds = ring:timeout()
-      assert(seconds > 0 and seconds <= 0.1, seconds)
+      assert(seconds > 900 and seconds <= 1000, seconds)
+      local start = uring.now()
+      local task = ring:spawn(uring.sleep, 0.05)
       host(ring, function() return task:status() == "done" end)
-      assert(uring.now() - start >= 0.1)
+      assert(uring.now() - start >= 0.05)
+      far:cancel()
+      host(ring, function() return far:status() == "failed" end)
       assert.is_nil(ring:timeout())
     end)
 
@@ -258,15 +261,19 @@ describe("a turn", function()
   end)
 
   it("lets a deadline expire and a cancellation come among busy tasks", function()
-    local n = 0
+    local n
     uring.scope(function(s)
       for _ = 1, 5 do s:spawn(function() while true do uring.yield() end end) end
-      assert.equal("timed out", (select(2, uring.timeout(0.01, function()
-        while true do
-          n = n + 1
-          uring.yield()
-        end
-      end))))
+      for seconds = 0.01, 1, 0.1 do        -- the machine may do something else so long
+        n = 0
+        assert.equal("timed out", (select(2, uring.timeout(seconds, function()
+          while true do
+            n = n + 1
+            uring.yield()
+          end
+        end))))
+        if n > 1 then break end
+      end
       s:cancel()
     end)
     assert(n > 1)

@@ -16,7 +16,7 @@ local core = require "uring.core"
 local helper = require "spec.helper"
 
 local assert <const>, describe <const> = busted.assert, busted.describe
-local errno <const> = uring.errno
+local errno <const>, op <const> = uring.errno, uring.op
 
 local moments = {}
 
@@ -40,6 +40,38 @@ function moments.drain(read, r)
     if not data or data == "" then return table.concat(parts) end
     parts[#parts + 1] = data
   end
+end
+
+-- A wait for a connection to a listener of its own, cancelled at any
+-- moment: it is delivered, still in the queue, or closed; never lost.
+-- accept(listener) is the wait, take(listener) accepts what is in the queue; other
+-- things are closed with the listener.
+function moments.acceptor(accept, take, ...)
+  local client
+  local listener, address = helper.listener()
+  return moments.scene({
+    wait = function() return (accept(listener)) end,
+    complete = function()
+      client = assert(op.socket(core.AF_INET, core.SOCK_STREAM))
+      assert(op.connect(client, address))
+    end,
+    check = function(conn)
+      local _ <close> = client
+      local data, message, code
+      helper.eventually(function()       -- one of the two will be seen
+        conn = conn or uring.timeout(0.003, take, listener)
+        if not conn then data, message, code = uring.timeout(0.003, op.recv, client, 10) end
+        return conn or code ~= errno.ETIMEDOUT
+      end)
+      if conn then
+        local _ <close> = conn
+        assert.equal(2, op.send(conn, "hi"))
+        assert.equal("hi", op.recv(client, 10))
+      else
+        assert.is_true(data == "" or code == errno.ECONNRESET, data or message)
+      end
+    end,
+  }, listener, ...)
 end
 
 -- A task that does the wait; what it has got is in 'got' then.

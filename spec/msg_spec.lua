@@ -5,6 +5,7 @@ local helper = require "spec.helper"
 local system = require "spec.system" -- spec/support/system.c
 
 local op <const>, sock <const> = core.op, core.sock
+local open_descriptors <const> = helper.open_descriptors
 
 local function unix_pair(type)
   local a, b = assert(sock.socketpair(core.AF_UNIX, type or core.SOCK_STREAM))
@@ -17,11 +18,6 @@ local function udp()
   return fd, assert(sock.getsockname(fd))
 end
 
-local function open_descriptors()
-  local n = 0
-  for _ in pairs(helper.process.descriptors()) do n = n + 1 end
-  return n
-end
 
 describe("sendmsg", function()
   helper.it("sends strings and buffers in one go", function()
@@ -76,6 +72,7 @@ describe("sendmsg", function()
       n = n + #got[#got]
     end
     assert.equal(text .. "-end-", table.concat(got))
+    helper.settle()
   end)
 
   helper.main_it("sends from a registered buffer", function()
@@ -501,8 +498,7 @@ describe("a multishot recvmsg", function()
       assert.equal("y", op.read(message.control[1].fds[1], 1))
       assert.is_true(select(2, system.flags(message.control[1].fds[1]))) -- no child gets it
       message.control[1].fds[1]:close()
-      core.sleep(0.005)
-      assert.equal(before + 9, open_descriptors())
+      helper.eventually(function() return open_descriptors() == before + 9 end)
     end
     assert.equal(before, open_descriptors())
   end)

@@ -17,14 +17,6 @@ local function methods()
   return pairs(list)
 end
 
--- Wait until the condition holds; false when it never does.
-local function eventually(condition)
-  for _ = 1, 200 do
-    if condition() then return true end
-    core.sleep(0.005)
-  end
-  return false
-end
 
 describe("core.ring", function()
   main_it("takes the best flags when none is named", function()
@@ -355,10 +347,10 @@ helper.each_config(function(make, config)
     for _ = 1, 2 do ring:get_sqe():prep_openat(nil, "/dev/null", core.O_RDONLY) end
     ring:submit()
     local task = ring:spawn(function() core.op.openat(nil, "/dev/null", core.O_RDONLY) end)
-    assert(eventually(function()
+    helper.eventually(function()
       ring:step(0)
       return ring:cq_ready() == 2
-    end))
+    end)
     assert.not_nil(task)
     ring:close()
     collectgarbage()

@@ -859,18 +859,7 @@ end)
 
 describe("many tasks", function()
   it("sleep at the same time, and wake in order", function()
-    local n, order = helper.scale(1000), {}
-    local start = uring.now() + (helper.torture and 1 or 0.1)
-    uring.scope(function(s)
-      for i = n, 1, -1 do
-        s:spawn(function()
-          uring.sleep(start + i / n / 5 - uring.now())
-          order[#order + 1] = i
-        end)
-      end
-    end)
-    assert.equal(n, #order)
-    for i = 2, n do assert.is_true(order[i - 1] < order[i]) end
+    helper.wake_in_order(helper.scale(1000), 0.0002, uring.spawn, uring.sleep)
   end)
 
   it("are cancelled at once", function()

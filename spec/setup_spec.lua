@@ -7,6 +7,7 @@ local system = require "spec.system" -- spec/support/system.c
 
 local op <const>, errno <const> = core.op, core.errno
 local fails <const>, main_it <const> = helper.fails, helper.main_it
+local eventually <const> = helper.eventually
 
 local EINVAL <const> = "io_uring_setup: Invalid argument"
 
@@ -34,14 +35,6 @@ local function mappings()
   return select(2, helper.read_file "/proc/self/maps":gsub("io_uring", ""))
 end
 
--- Wait until f is true.
-local function eventually(f)
-  local deadline <const> = core.now() + 5
-  while not f() do
-    assert(core.now() < deadline, "it never comes")
-    core.sleep(0.002)
-  end
-end
 
 -- The thread that looks at the ring's queue; it says so itself when it runs.
 local function poller(ring)
@@ -92,7 +85,8 @@ local rings <const> = {
   end },
   { { sqpoll = true, sq_thread_idle = 20000 }, { "SQPOLL" }, function(ring)
     core.sleep(0.1)
-    assert.equal("R", thread(poller(ring), "State"))
+    local id <const> = poller(ring)
+    eventually(function() return thread(id, "State") == "R" end) -- also when it waits for a lock
   end },
   { { sqpoll = true, sq_thread_idle = 10, sq_thread_cpu = 0 }, { "SQPOLL", "SQ_AFF" },
     function(ring)

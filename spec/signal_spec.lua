@@ -11,9 +11,9 @@ local quick <const> = not os.getenv "URING_SPEC_RUNNER" and not os.getenv "LD_PR
 local prelude <const> = [[
   local uring = require "uring"
   local op, process = uring.op, require "spec.process"
-  local stamp = os.tmpname()
+  local stamp = %q
   local function ctrl_c(seconds)
-    os.execute(("{ sleep %g; date +%%s%%N >%s; kill -INT %d; } >/dev/null 2>&1 &")
+    os.execute(("{ sleep %%g; date +%%%%s%%%%N >%%s; kill -INT %%d; } >/dev/null 2>&1 &")
       :format(seconds, stamp, process.pid()))
   end
   local function stamped()
@@ -21,12 +21,20 @@ local prelude <const> = [[
     return file:read "n"
   end
   local function since()
-    local date <close> = io.popen "date +%s%N"
+    local date <close> = io.popen "date +%%s%%N"
     local file <close> = io.open(stamp)
     return (date:read "n" - file:read "n") / 1e9
   end
   local function closing(f) return setmetatable({}, {__close = f}) end
 ]]
+
+-- Run a script after that; its output and exit status.
+local function script(text)
+  local stamp <const> = os.tmpname()
+  local output, status = helper.script(prelude:format(stamp) .. text)
+  os.remove(stamp)
+  return output, status
+end
 
 -- Where a program may wait: each is interrupted, and says so in time.
 local waits <const> = {
@@ -93,36 +101,38 @@ describe("Ctrl-C", function()
 
   for _, name in ipairs(names) do
     it("interrupts a program " .. name, function()
-      local output, status = helper.script(prelude .. [[
-        ctrl_c(0.1)
-        local ok, err = pcall(function() ]] .. waits[name] .. [[ end)
-        local seconds = since()
-        os.remove(stamp)
-        assert(not ok)
-        print(tostring(err):match "^[^\n]*interrupted!")
-        io.stderr:write(seconds, "\n")
-        os.exit(0, true)
-      ]])
-      assert.equal(0, status, output)
-      local seconds = tonumber(output:match "interrupted!\n([%d.e-]+)\n$")
-      assert.is_number(seconds, output)
-      -- a shield is waited for
+      -- a shield is waited for; other programs may be in the way, but not always
       local bound = name:find "shield" and 0.8 or 0.1
-      if quick then assert.is_true(seconds < bound, seconds) end
+      local best = math.huge
+      for _ = 1, quick and 5 or 1 do
+        local output, status = script([[
+          local ok, err = pcall(function() ctrl_c(0.1) ]] .. waits[name] .. [[ end)
+          local seconds = since()
+          assert(not ok)
+          print(tostring(err):match "^[^\n]*interrupted!")
+          io.stderr:write(seconds, "\n")
+          os.exit(0, true)
+        ]])
+        assert.equal(0, status, output)
+        local seconds = tonumber(output:match "interrupted!\n([%d.e-]+)\n$")
+        assert.is_number(seconds, output)
+        best = math.min(best, seconds)
+        if best < bound then return end
+      end
+      if quick then assert.is_true(best < bound, best) end
     end)
   end
 
   it("ends a program with the usual message", function()
     for _, text in ipairs { "uring.run(uring.sleep, 1000)", "uring.sleep(1000)" } do
-      local output, status = helper.script(prelude .. "ctrl_c(0.1) " .. text)
+      local output, status = script("ctrl_c(0.1) " .. text)
       assert.equal(1, status)
       assert.matches("^[^\n]*lua[%d.]*: interrupted!\nstack traceback:\n", output)
     end
   end)
 
   it("lets the variables to be closed of every task be closed, which may wait", function()
-    local output, status = helper.script(prelude .. [[
-      ctrl_c(0.1)
+    local output, status = script [[
       uring.run(function()
         local _ <close> = closing(function() print "main closed" end)
         uring.spawn(function()
@@ -133,11 +143,12 @@ describe("Ctrl-C", function()
             end)
             print "task closed"
           end)
+          ctrl_c(0.1)
           uring.sleep(1000)
         end)
         uring.channel():recv()
       end)
-    ]])
+    ]]
     assert.equal(1, status)
     assert.matches("task closed\n", output)
     assert.matches("main closed\n", output)
@@ -145,29 +156,31 @@ describe("Ctrl-C", function()
   end)
 
   it("lets the program go on that catches it", function()
-    local output, status = helper.script(prelude .. [[
-      ctrl_c(0.1)
-      print(pcall(uring.run, uring.sleep, 1000))
+    local output, status = script [[
+      print(pcall(uring.run, function()
+        ctrl_c(0.1)
+        uring.sleep(1000)
+      end))
       assert(#uring.tasks() == 0)
       print(uring.run(function() return op.nop() end))
-    ]])
+    ]]
     assert.equal(0, status, output)
     assert.matches("^false\t[^\n]*interrupted!\n.*0\n$", output)
   end)
 
   it("ends the program at once when it comes a second time", function()
-    local output, status = helper.script(prelude .. [[
-      ctrl_c(0.1)
-      ctrl_c(0.3)
+    local output, status = script [[
       uring.run(function()
         local _ <close> = closing(function()
           print "cleaning"
           io.stdout:flush()
+          ctrl_c(0.1)
           uring.shield(uring.sleep, 1000)
         end)
+        ctrl_c(0.1)
         uring.sleep(1000)
       end)
-    ]])
+    ]]
     assert.matches("cleaning\n", output)
     assert.equal(130, status)
   end)

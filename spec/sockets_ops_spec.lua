@@ -3,16 +3,8 @@ local helper = require "spec.helper"
 
 local op <const>, sock <const> = core.op, core.sock
 local fails <const>, raises <const> = helper.fails, helper.raises
-local it <const>, needs <const> = helper.it, helper.needs
+local it <const>, needs <const>, settle <const> = helper.it, helper.needs, helper.settle
 
--- Wait until the kernel has given back what zero-copy sends pinned.
-local function settle(buffer)
-  for _ = 1, 1000 do
-    if core.default():stats().active == 0 and (not buffer or buffer:busy() == 0) then return end
-    core.sleep(0.001)
-  end
-  error "a notification has not come"
-end
 
 -- Two UDP sockets; the second's address.
 local function udp()

@@ -18,14 +18,6 @@ local function case(name, f, options)
   end)
 end
 
--- Wait until f is true.
-local function eventually(f)
-  local deadline <const> = core.now() + 5
-  while not f() do
-    assert(core.now() < deadline, "it never comes")
-    core.sleep(0.002)
-  end
-end
 
 -- One entry that a worker thread carries out, while f looks.
 local function at_work(ring, f)
@@ -76,7 +68,7 @@ describe("register_eventfd", function()
     on(ring, op.nop)
     assert.is_false(system.ready(fd))
     at_work(ring, function() assert.is_false(system.ready(fd)) end)
-    eventually(function() return system.ready(fd) end)
+    helper.eventually(function() return system.ready(fd) end)
   end)
 end)
 
