@@ -14,6 +14,8 @@ local spawn <const>, new_nursery <const> = core.spawn, core.nursery
 local ETIMEDOUT <const> = core.errno.ETIMEDOUT
 local ECANCELED <const> = core.errno.ECANCELED
 
+local MAX_STOPS <const> = 100          -- shields opened one after the other
+
 local M = {errors = failure.errors}
 
 --- What a cancelled task's awaits raise.  All of them are equal to
@@ -414,6 +416,47 @@ local function report_open(before)
   end
 end
 
+-- Has run's task not ended?
+local function is_left(task)
+  local status <const> = task:status()
+  return status ~= "done" and status ~= "failed" and status ~= "lost"
+end
+
+-- Let the value be raised below in shields, too.
+local function break_shields(scope, value)
+  local inner = scope.inner
+  while inner do
+    if inner.shield then interrupt(inner, value) end
+    break_shields(inner, value)
+    inner = inner.next
+  end
+end
+
+-- Something interrupts the loop, as Ctrl-C or a deadlock: stop the tasks.  What
+-- is shielded may take its time, but not in a deadlock of its own, and not
+-- when the loop is interrupted for the third time.  Returns what is to be
+-- raised: also a message of such a deadlock.
+local function stop(task, root, err)
+  local value <const>, last = new_cancelled "interrupted", err
+  local told <const> = {failure.new(err, task)}
+  interrupt(root, value)
+  for round = 1, MAX_STOPS do
+    local ok <const>, problem <const> = pcall(task.join, task)
+    local stuck <const> = type(problem) == "string"
+                          and problem:find("^deadlock: ") and is_left(task)
+    if not stuck or type(err) ~= "string" then
+      if not (ok or is_cancelled(problem)) then
+        failure.report(failure.errors(problem))
+      end
+    elseif problem ~= last then
+      told[#told + 1], last = failure.new(problem, task), problem
+    end
+    if not is_left(task) then break end
+    if stuck or round > 1 then break_shields(root, value) end
+  end
+  return type(err) == "string" and failure.describe(told) or err
+end
+
 --- Run f(...) as the first task, and everything it starts, to the end.
 ---@return any ... what f returns; raises what it raises, with its traceback
 function M.run(f, ...)
@@ -427,27 +470,19 @@ function M.run(f, ...)
   end
   local root
   local task, message, code = spawn(function(...)
-    local self <const> = current()
-    root = new_scope(self, nil)
-    return run_scope(root, self, f, ...)
+    return run_scope(root, current(), f, ...)
   end, ...)
   if not task then
     error(setmetatable({message = message, errno = code}, Unavailable), 0)
   end
+  root = new_scope(task, nil)
   local before <const> = core.debug() and core.opened()
   local results <const> = table.pack(pcall(task.join, task))
-  local status = task:status()
-  if status ~= "done" and status ~= "failed" then
-    -- the loop itself was interrupted: stop the tasks, then go on raising
-    if root then root:cancel("interrupted") end
-    local ok <const>, value = pcall(task.join, task)
-    if not (ok or is_cancelled(value)) then
-      failure.report(failure.errors(value))
-    end
-    error(results[2], 0)
-  end
-  if root and root.abandoned then await_abandoned(root, task) end
+  local interrupted <const> = is_left(task) -- by an error of the loop itself
+  if interrupted then results[2] = stop(task, root, results[2]) end
+  if root.abandoned then await_abandoned(root, task) end
   if before then report_open(before) end
+  if interrupted then error(results[2], 0) end
   return returned(table.unpack(results, 1, results.n))
 end
 
