@@ -5,6 +5,7 @@ local core = require "uring.core"
 local event = require "spec.event" -- spec/support/event.c
 local helper = require "spec.helper"
 local moments = require "spec.moments"
+local system = require "spec.system" -- spec/support/system.c
 
 local op <const> = uring.op
 local kind <const>, scene <const>, drain <const> = moments.kind, moments.scene, moments.drain
@@ -75,42 +76,11 @@ kind("recv of all or nothing", reader(socketpair, function(fd)
   return op.recv(fd, 4, core.MSG_WAITALL)
 end, op.send, op.recv))
 
--- TCP with queues that do not grow, and an answer to each segment at once.
-local function small_pair()
-  local listener <close> = assert(op.socket(core.AF_INET, core.SOCK_STREAM))
-  assert(core.sock.setsockopt(listener, nil, "rcvbuf", 16384))
-  assert(core.sock.bind(listener, "127.0.0.1:0"))
-  assert(core.sock.listen(listener, 1))
-  local w = assert(op.socket(core.AF_INET, core.SOCK_STREAM))
-  assert(core.sock.setsockopt(w, nil, "sndbuf", 16384))
-  assert(op.connect(w, core.sock.getsockname(listener)))
-  local r = assert(op.accept(listener))
-  assert(core.sock.setsockopt(r, "tcp", "quickack", 1))
-  return r, w
-end
-
--- Has the other side answered all that was sent?  Its answer makes room.
-local function settled(w)
-  if core.sock.getsockopt(w, nil, "domain") ~= core.AF_INET then return true end
-  return string.unpack("I4", core.sock.getsockopt(w, "tcp", core.TCP_INFO, 104), 25) == 0
-end
-
--- Sends until there is no room, and none to come; the number of bytes.
-local function fill(send, w, chunk)
-  local total = 0
-  while true do
-    local stays <const> = settled(w)
-    local n <const> = uring.timeout(0.002, send, w, chunk)
-    if not n and stays then return total end
-    total = total + (tonumber(n) or 0)
-  end
-end
-
 -- A writer to something full: the number of bytes is returned, and they arrive.
 local function writer(make, send, receive, size, settle)
   return function()
     local r, w = make()
-    local full <const> = fill(send, w, ("x"):rep(size > 4096 and 65536 or 4096))
+    local full <const> = moments.fill(send, w, ("x"):rep(size > 4096 and 65536 or 4096))
     local received = 0
     return scene({
       wait = function() return send(w, ("y"):rep(size)) end,
@@ -148,10 +118,10 @@ end)
 kind("sendmsg", writer(socketpair, function(fd, data) return op.sendmsg(fd, { iov = data }) end,
   op.recv, 100))
 
-kind("send on TCP", writer(small_pair, op.send, op.recv, 5000))
-kind("send_zc", writer(small_pair, op.send_zc, op.recv, 5000, helper.settle),
+kind("send on TCP", writer(moments.small_pair, op.send, op.recv, 5000))
+kind("send_zc", writer(moments.small_pair, op.send_zc, op.recv, 5000, helper.settle),
   { needs = "send_zc" })
-kind("sendmsg_zc", writer(small_pair, function(fd, data)
+kind("sendmsg_zc", writer(moments.small_pair, function(fd, data)
   return op.sendmsg_zc(fd, { iov = data })
 end, op.recv, 5000, helper.settle), { needs = "sendmsg_zc" })
 
@@ -198,9 +168,8 @@ kind("recvmsg with descriptors", function()
       assert(op.sendmsg(a, { iov = "x", control = { { type = "rights", fds = { r } } } }))
     end,
     check = function(message)
-      if not message then
-        local data, late = uring.timeout(0.003, op.recvmsg, b, { iov = 10, control = 100 })
-        message = data and late
+      if not message and system.ready(b) then
+        message = select(2, op.recvmsg(b, { iov = 10, control = 100 }))
       end
       if message then                    -- else it was closed: the helper counts
         local fd <close> = message.control[1].fds[1]
@@ -218,8 +187,10 @@ end)
 kind("accept into a slot", function()
   local ring = uring.ring()
   assert(ring:register_files_sparse(2))
-  local made = moments.acceptor(op.accept_direct, op.accept_direct,
-    { close = function() assert(ring:unregister_files()) end })
+  local made = moments.acceptor(op.accept_direct, op.accept_direct, function()
+    local listener, address = helper.listener()
+    return listener, address, { close = function() assert(ring:unregister_files()) end }
+  end)
   local check <const> = made.check
   function made.check(conn)
     check(conn)
@@ -230,6 +201,7 @@ kind("accept into a slot", function()
   end
   return made
 end)
+
 
 kind("connect", function()               -- to a queue that is full
   local listener = assert(op.socket(core.AF_UNIX, core.SOCK_STREAM))

@@ -5,8 +5,9 @@ local uring = require "uring"
 local core = require "uring.core"
 local helper = require "spec.helper"
 local moments = require "spec.moments"
+local stream = require "uring.stream"
 
-local op <const>, errno <const> = uring.op, uring.errno
+local op <const> = uring.op
 local kind <const>, scene <const>, nothing <const> = moments.kind, moments.scene, moments.nothing
 
 -- A stream, which keeps what it has read for the next who reads.
@@ -49,15 +50,10 @@ kind("a stream's rest", function()
 end)
 
 kind("a stream's write", function()
-  local server <close> = assert(uring.listen "127.0.0.1:0")
-  local a = assert(uring.connect(server:address()))
-  local b = assert(server:accept())
+  local b, a = moments.small_pair()
+  a, b = stream.new(a), stream.new(b)
   local chunk <const> = ("x"):rep(65536)
-  local full, received = 0, 0
-  repeat
-    local n = uring.timeout(0.002, op.send, a.fd, chunk)
-    full = full + (n or 0)
-  until not n
+  local full <const>, received = moments.fill(op.send, a.fd, chunk), 0
   return scene({
     wait = function() return a:write(chunk) and #chunk end,
     complete = function() received = #moments.drain(op.recv, b.fd) end,
@@ -72,26 +68,16 @@ kind("a stream's write", function()
 end)
 
 kind("a server's accept", function()
-  local server = assert(uring.listen "127.0.0.1:0")
-  local client
-  return scene({
-    wait = function() return (server:accept()) end,
-    complete = function() client = assert(uring.connect(server:address())) end,
-    check = function(conn)               -- delivered, in the queue, or closed
-      local _ <close> = client
-      conn = conn or uring.timeout(0.003, server.accept, server)
-      if conn then
-        local _ <close> = conn
-        assert(conn:write "hi\n")
-        assert.equal("hi", client:read "l")
-      else
-        local data, _, code = uring.timeout(5, client.read, client, "l")
-        assert.is_nil(data)
-        assert.is_true(code == nil or code == errno.ECONNRESET)
-      end
-    end,
-  }, server)
+  local function accept(server)
+    local conn = server:accept()
+    return conn and conn.fd
+  end
+  return moments.acceptor(accept, accept, function()
+    local server = assert(uring.listen "127.0.0.1:0")
+    return server, server:address()
+  end)
 end)
+
 
 kind("a server", function()
   local server = assert(uring.listen "127.0.0.1:0")

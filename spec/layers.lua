@@ -256,6 +256,15 @@ function both:fails(code, ...)
   assert.equal(core.errno[code], number)
 end
 
+-- A multishot ends with this error before it has begun.
+function both:refuses(code, ...)
+  local following <const>, stop <const> = self:many(...)
+  local result <const>, number <const> = following()
+  assert.is_nil(result)
+  assert.equal(core.errno[code], number)
+  stop()
+end
+
 -- It is closed when the case ends.
 function both:keep(...)
   for i = 1, select("#", ...) do self.kept_open[#self.kept_open + 1] = (select(i, ...)) end

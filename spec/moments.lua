@@ -14,6 +14,7 @@ local busted = require "busted"
 local uring = require "uring"
 local core = require "uring.core"
 local helper = require "spec.helper"
+local system = require "spec.system" -- spec/support/system.c
 
 local assert <const>, describe <const> = busted.assert, busted.describe
 local errno <const>, op <const> = uring.errno, uring.op
@@ -24,31 +25,64 @@ local function is_cancelled(ok, value) return not ok and value == uring.cancelle
 
 -- A wait, and what is to be closed after it.
 function moments.scene(t, ...)
-  local things = table.pack(...)
+  local things = { ... }
   return setmetatable(t, { __close = function()
-    for i = 1, things.n do things[i]:close() end
+    for _, thing in ipairs(things) do thing:close() end
   end })
 end
 
 function moments.nothing() end
 
--- What can be read from r at once.
+-- What can be read from r at once, or nearly; all that is there, though the
+-- thread of SQPOLL may take its time.
 function moments.drain(read, r)
   local parts = {}
   while true do
     local data = uring.timeout(0.002, read, r, 65536)
-    if not data or data == "" then return table.concat(parts) end
+    if data == "" or not data and not system.ready(r) then return table.concat(parts) end
     parts[#parts + 1] = data
+  end
+end
+
+-- TCP with queues that do not grow, and an answer to each segment at once: who
+-- reads, who writes.
+function moments.small_pair()
+  local listener <close> = assert(op.socket(core.AF_INET, core.SOCK_STREAM))
+  assert(core.sock.setsockopt(listener, nil, "rcvbuf", 16384))
+  assert(core.sock.bind(listener, "127.0.0.1:0"))
+  assert(core.sock.listen(listener, 1))
+  local w = assert(op.socket(core.AF_INET, core.SOCK_STREAM))
+  assert(core.sock.setsockopt(w, nil, "sndbuf", 16384))
+  assert(op.connect(w, core.sock.getsockname(listener)))
+  local r = assert(op.accept(listener))
+  assert(core.sock.setsockopt(r, "tcp", "quickack", 1))
+  return r, w
+end
+
+-- Has the other side answered all that was sent?  Its answer makes room.
+local function answered(w)
+  if core.sock.getsockopt(w, nil, "domain") ~= core.AF_INET then return true end
+  return string.unpack("I4", core.sock.getsockopt(w, "tcp", core.TCP_INFO, 104), 25) == 0
+end
+
+-- Sends until there is no room, and none to come; the number of bytes.
+function moments.fill(send, w, chunk)
+  local total = 0
+  while true do
+    local stays <const> = answered(w)
+    local n <const> = uring.timeout(0.002, send, w, chunk)
+    if not n and stays and not system.ready(w, true) then return total end
+    total = total + (tonumber(n) or 0)
   end
 end
 
 -- A wait for a connection to a listener of its own, cancelled at any
 -- moment: it is delivered, still in the queue, or closed; never lost.
--- accept(listener) is the wait, take(listener) accepts what is in the queue; other
--- things are closed with the listener.
-function moments.acceptor(accept, take, ...)
+-- accept(listener) is the wait, take(listener) accepts what is in the queue.
+-- listen() is a listener, its address, and what else to close.
+function moments.acceptor(accept, take, listen)
   local client
-  local listener, address = helper.listener()
+  local listener, address, other = (listen or helper.listener)()
   return moments.scene({
     wait = function() return (accept(listener)) end,
     complete = function()
@@ -71,7 +105,7 @@ function moments.acceptor(accept, take, ...)
         assert.is_true(data == "" or code == errno.ECONNRESET, data or message)
       end
     end,
-  }, listener, ...)
+  }, listener, other)
 end
 
 -- A task that does the wait; what it has got is in 'got' then.

@@ -6,6 +6,7 @@
 local uring = require "uring"
 local core = require "uring.core"
 local helper = require "spec.helper"
+local system = require "spec.system" -- spec/support/system.c
 
 local op <const> = uring.op
 
@@ -27,11 +28,7 @@ local function stream(r, w, receive, send)
     if data then s.received = s.received + #data end
   end
   function s.drain()
-    while true do
-      local data = uring.timeout(0.01, receive, r, 65536)
-      if not data or data == "" then break end
-      s.received = s.received + #data
-    end
+    while system.ready(r) do s.received = s.received + #receive(r, 65536) end
   end
   return s
 end

@@ -178,13 +178,8 @@ cases.read_multishot = {
   end,
   fail = function(t)
     local br <const> = t:buffers(2, 8)
-    for code, args in pairs { EBADFD = { t:file(), 0 }, EINVAL = { t:pipe(), 3 } } do
-      local following <const>, stop <const> = t:many("read_multishot", args[1], args[2], 0, br)
-      local result, number = following()
-      assert.is_nil(result)
-      assert.equal(core.errno[code], number)
-      stop()
-    end
+    t:refuses("EBADFD", "read_multishot", t:file(), 0, 0, br)
+    t:refuses("EINVAL", "read_multishot", t:pipe(), 3, 0, br)
   end,
 }
 
@@ -447,13 +442,21 @@ cases.sync_file_range = {
   work = function(t)
     local flags <const> = core.SYNC_FILE_RANGE_WAIT_BEFORE | core.SYNC_FILE_RANGE_WRITE |
       core.SYNC_FILE_RANGE_WAIT_AFTER
-    local file <const> = dirty(t)
-    assert.is_true(t:call("sync_file_range", file, PAGE, FAR, 0)) -- of nothing
-    assert.same({ 1, 1, 1 }, state(file, "dirty"))
-    assert.is_true(t:call("sync_file_range", file, PAGE, FAR, flags))
-    assert.same({ 1, 0, 1 }, state(file, "dirty"))
-    assert.is_true(t:call("sync_file_range", file, PAGE, nil, flags))
-    assert.same({ 0, 0, 1 }, state(file, "dirty"))
+    local states
+    local function write()
+      local file <const> = dirty(t)
+      states = {}
+      for i, args in ipairs { { FAR, 0 }, { FAR, flags }, { nil, flags } } do -- first nothing
+        assert.is_true(t:call("sync_file_range", file, PAGE, args[1], args[2]))
+        states[i] = table.concat(state(file, "dirty"))
+      end
+    end
+    -- the system writes pages, too, when it likes
+    for _ = 1, 5 do
+      write()
+      if states[3] == "001" then break end
+    end
+    assert.same({ "111", "101", "001" }, states)
   end,
   fail = function(t)
     t:fails("ESPIPE", "sync_file_range", (t:pipe()))

@@ -161,6 +161,7 @@ cases.accept = {
     t.ioprio = core.IORING_ACCEPT_DONTWAIT
     t:fails("EAGAIN", "accept", fd)
     client(t, address)
+    assert(op.poll_add(fd, core.POLLIN)) -- the last word of the handshake may come later
     assert.not_nil(t:keep((t:call("accept", fd))))
   end,
 }
@@ -206,11 +207,7 @@ cases.multishot_accept = {
     stop()
   end,
   fail = function(t)
-    local following <const>, stop <const> = t:many("multishot_accept", tcp(t))
-    local result <const>, code <const> = following()
-    assert.is_nil(result)
-    assert.equal(core.errno.EINVAL, code)
-    stop()
+    t:refuses("EINVAL", "multishot_accept", tcp(t))
   end,
 }
 
@@ -231,13 +228,7 @@ cases.multishot_accept_direct = {
     stop()
   end,
   fail = function(t)
-    local fd <const> = t:listener()
-    local following <const>, stop <const> = t:many("multishot_accept_direct", fd,
-      core.SOCK_CLOEXEC)
-    local result <const>, code <const> = following()
-    assert.is_nil(result)
-    assert.equal(core.errno.EINVAL, code)
-    stop()
+    t:refuses("EINVAL", "multishot_accept_direct", (t:listener()), core.SOCK_CLOEXEC)
   end,
 }
 

@@ -151,9 +151,11 @@ static int l_tell(lua_State *L) {
   return 1;
 }
 
-/* system.ready(fd) -> can it be read without waiting? */
+/* system.ready(fd [, write]) -> can it be read, or written, without waiting? */
 static int l_ready(lua_State *L) {
   struct pollfd p = {descriptor(L, 1), POLLIN, 0};
+  if (lua_toboolean(L, 2))
+    p.events = POLLOUT;
   lua_pushboolean(L, poll(&p, 1, 0) == 1);
   return 1;
 }
