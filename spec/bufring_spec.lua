@@ -55,8 +55,7 @@ describe("a buffer ring", function()
           assert.equal(core.errno.EBADF, code)
         end
       end)
-      while task:status() ~= "done" and task:status() ~= "failed" do ring:step(1) end
-      task:join()
+      helper.finish(ring, task)
       assert.equal(2, br:available())
     end)
   end)

@@ -6,6 +6,7 @@ local core = require "uring.core"
 local helper = require "spec.helper"
 
 local it <const>, main_it <const> = helper.scoped, helper.main_it
+local reported <const> = helper.reported
 
 local function closing(f) return setmetatable({}, {__close = f}) end
 
@@ -46,18 +47,6 @@ local function fails(expected, f, ...)
   assert.is_false(ok)
   assert.is_true(rawequal(expected[1], err), tostring(err))
   assert.same(expected, values(err))
-end
-
--- What on_error is told while f runs.
-local function reported(f)
-  local before <const>, list = uring.on_error, {}
-  uring.on_error = function(value, traceback, task)
-    list[#list + 1] = {value = value, traceback = traceback, task = task}
-  end
-  local ok, err = pcall(f)
-  uring.on_error = before
-  if not ok then error(err, 0) end
-  return list
 end
 
 -- Wait until the task has ended, and do not ask how.

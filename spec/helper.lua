@@ -233,6 +233,38 @@ function helper.run(f, seconds)
   return table.unpack(results, 2, results.n)
 end
 
+-- Turns of the ring until the task has ended, which is not to take long; what it
+-- returns.
+function helper.finish(ring, task, seconds)
+  local deadline <const> = core.now() + (seconds or 20)
+  while task:status() ~= "done" and task:status() ~= "failed" do
+    assert(core.now() < deadline, "still waiting: " .. tostring(task:traceback()))
+    ring:step(0.5)
+  end
+  return task:join()
+end
+
+-- Run f in a task of a ring of its own, which it leaves idle.
+function helper.on_ring(make, f)
+  local ring <close> = make()
+  helper.finish(ring, ring:spawn(f, ring))
+  assert(helper.idle(ring))
+end
+
+-- Errors that uring.on_error is told while f runs, each with its value,
+-- traceback and task.
+function helper.reported(f)
+  local uring <const> = require "uring"
+  local before <const>, list = uring.on_error, {}
+  uring.on_error = function(value, traceback, task)
+    list[#list + 1] = { value = value, traceback = traceback, task = task }
+  end
+  local ok, err = pcall(f)
+  uring.on_error = before
+  if not ok then error(err, 0) end
+  return list
+end
+
 -- Tasks that sleep, each longer than the one that begins after it: they wake in
 -- the order of time.  When one is due lies between what the clock says before
 -- it sleeps and when the next one begins, however long that takes.

@@ -167,14 +167,7 @@ local await = {}
 await.__index = await
 
 -- What the task returns, which is not to wait for ever.
-local function join(self, task)
-  local deadline <const> = core.now() + PATIENCE
-  while task:status() ~= "done" and task:status() ~= "failed" do
-    assert(core.now() < deadline, "still waiting: " .. tostring(task:traceback()))
-    self.ring:step(0.5)
-  end
-  return task:join()
-end
+local function join(self, task) return helper.finish(self.ring, task, PATIENCE) end
 
 local function normal(name, result, ...)
   local message <const>, code <const> = ...

@@ -7,16 +7,11 @@ local op <const> = core.op
 
 -- Run f in a task of a new ring with eight slots.
 local function on(make, f)
-  local ring <close> = make()
-  assert(ring:register_files_sparse(8))
-  local task = ring:spawn(f, ring)
-  local deadline = core.now() + 10
-  while task:status() ~= "done" and task:status() ~= "failed" do
-    assert(core.now() < deadline, tostring(task:traceback()))
-    ring:step(0.5)
-  end
-  task:join()
-  assert(helper.idle(ring))
+  helper.on_ring(function()
+    local ring = make()
+    assert(ring:register_files_sparse(8))
+    return ring
+  end, f)
 end
 
 local function slots_free(ring)

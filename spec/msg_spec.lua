@@ -86,8 +86,7 @@ describe("sendmsg", function()
       local n = 0
       while n < 8192 do n = n + #assert(op.recv(b, 8192)) end
     end)
-    while task:status() ~= "done" and task:status() ~= "failed" do ring:step(1) end
-    task:join()
+    helper.finish(ring, task)
   end)
 end)
 
@@ -722,12 +721,7 @@ describe("the time a packet was sent", function()
         assert(a:close())
         assert.equal(core.errno.ECANCELED, select(3, waiting:join()))
       end)
-      local deadline = core.now() + 10
-      while task:status() ~= "done" and task:status() ~= "failed" do
-        assert(core.now() < deadline, task:traceback())
-        ring:step(1)
-      end
-      task:join()
+      helper.finish(ring, task)
       assert(helper.idle(ring))
     end)
   end

@@ -96,13 +96,7 @@ describe("multishots, buffers and chains together", function()
       for seed = 1, helper.scale(8) do
         math.randomseed(seed)
         local ring <close> = assert(core.ring(config[2]))
-        local task = ring:spawn(round, ring)
-        local deadline = core.now() + 20
-        while task:status() ~= "done" and task:status() ~= "failed" do
-          assert(core.now() < deadline, tostring(task:traceback()))
-          ring:step(0.5)
-        end
-        if task:join() then assert(helper.idle(ring)) end
+        if helper.finish(ring, ring:spawn(round, ring)) then assert(helper.idle(ring)) end
       end
     end)
   end

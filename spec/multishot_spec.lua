@@ -8,19 +8,7 @@ local system = require "spec.system" -- spec/support/system.c
 local op <const>, sock <const> = core.op, core.sock
 local AF_INET <const>, STREAM <const> = core.AF_INET, core.SOCK_STREAM
 local eventually <const>, open_descriptors <const> = helper.eventually, helper.open_descriptors
-
--- Run f in a task of a ring of its own, which it leaves idle.
-local function on(make, f)
-  local ring <close> = make()
-  local task = ring:spawn(f, ring)
-  local deadline = core.now() + 20
-  while task:status() ~= "done" and task:status() ~= "failed" do
-    assert(core.now() < deadline, tostring(task:traceback()))
-    ring:step(0.5)
-  end
-  task:join()
-  assert(helper.idle(ring))
-end
+local on <const>, finish <const> = helper.on_ring, helper.finish
 
 -- A listener of the ring's own, and a function that connects to it.
 local function listener()
@@ -263,8 +251,7 @@ describe("a multishot accept", function()
       local slots = assert(op.files_update({ fd, fd, fd, fd, fd, fd, fd, fd }))
       assert.equal(8, #slots)
     end)
-    while task:status() ~= "done" and task:status() ~= "failed" do ring:step(1) end
-    task:join()
+    finish(ring, task)
   end)
 
   helper.it("reports what is no socket", function()
@@ -564,8 +551,7 @@ describe("multishots", function()
           end
           core.sleep(0.01)
         end)
-        while task:status() ~= "done" and task:status() ~= "failed" do ring:step(1) end
-        task:join()
+        finish(ring, task)
         ring:close()
         assert.is_nil(it())
         assert.is_true(it:close())
@@ -849,12 +835,7 @@ describe("a multishot that the kernel ends", function()
             end
             for _, conn in ipairs(held) do conn:close() end
           end)
-          local deadline <const> = core.now() + 20
-          while task:status() ~= "done" and task:status() ~= "failed" do
-            assert(core.now() < deadline, tostring(task:traceback()))
-            ring:step(0.5)
-          end
-          task:join()
+          finish(ring, task)
           assert(helper.idle(ring))
         end)
     end

@@ -6,7 +6,7 @@ local helper = require "spec.helper"
 local errno <const> = uring.errno
 local it <const> = helper.scoped
 local fails <const>, raises <const> = helper.fails, helper.raises
-local process <const> = helper.process
+local process <const>, reported <const> = helper.process, helper.reported
 
 local function closed(...) fails("ECANCELED", "closed", ...) end
 
@@ -40,18 +40,6 @@ local function serving(handler, f, ...)
   f(server, task)
   server:close()
   assert.is_true(task:join())
-end
-
--- Errors that go to uring.on_error while f runs.
-local function reported(f)
-  local before <const>, errors = uring.on_error, {}
-  uring.on_error = function(value, traceback, task)
-    errors[#errors + 1] = {value = value, traceback = traceback, task = task}
-  end
-  local ok, err = pcall(f)
-  uring.on_error = before
-  if not ok then error(err, 0) end
-  return errors
 end
 
 local function has_ipv6()
