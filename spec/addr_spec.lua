@@ -192,7 +192,7 @@ describe("an address", function()
       { "no port", { host = "::1" },
         "integer from 0 to 65535 expected in field 'port', got nil" },
       { "a string for a port", { host = "::1", port = "80" },
-        "integer from 0 to 65535 expected in field 'port', got 80" },
+        "integer from 0 to 65535 expected in field 'port', got string" },
       { "a fraction for a port", { host = "::1", port = 80.5 },
         "integer from 0 to 65535 expected in field 'port', got 80.5" },
       { "a port that is too high", { host = "::1", port = 65536 },

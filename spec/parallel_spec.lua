@@ -238,6 +238,18 @@ describe("map", function()
     assert.same({}, uring.map({}, 1, print))
   end)
 
+  it("gives the results of an iterator in the order in which it has given the items", function()
+    local letters = ("abc"):gmatch "."
+    assert.same({"a3", "b3", "c3"}, uring.map(function() return letters(), 3 end, 2, function(c, n)
+      uring.sleep((100 - c:byte()) / 1000)
+      return c .. n
+    end))
+    local channel = uring.channel(3)
+    for i = 1, 3 do channel:send(i) end
+    channel:close()
+    assert.same({1, 4, 9}, uring.map(channel, 3, function(v) return v * v end))
+  end)
+
   it("keeps the places of results that are nil", function()
     local results = uring.map({1, 2, 3}, 2, function(v) return v ~= 2 and v or nil end)
     assert.equal(1, results[1])

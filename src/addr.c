@@ -175,13 +175,14 @@ static const char *field_string(lua_State *L, int arg, const char *name,
 ** out: who wants any port says so with 0.
 */
 static uint16_t field_port(lua_State *L, int arg) {
-  int isnum = 0;
+  int isnum = 0, type = lua_getfield(L, arg, "port");
   lua_Integer port = 0;
-  if (lua_getfield(L, arg, "port") == LUA_TNUMBER)
+  if (type == LUA_TNUMBER)
     port = lua_tointegerx(L, -1, &isnum);
   if (!isnum || port < 0 || port > UINT16_MAX)
-    luaL_argerror(L, arg, lua_pushfstring(L, "integer from 0 to 65535 "
-      "expected in field 'port', got %s", luaL_tolstring(L, -1, NULL)));
+    luaL_argerror(L, arg, lua_pushfstring(L,
+      "integer from 0 to 65535 expected in field 'port', got %s",
+      type == LUA_TNUMBER ? lua_tostring(L, -1) : luaL_typename(L, -1)));
   return (uint16_t)port;
 }
 

@@ -10,6 +10,7 @@
 
 local core <const> = require "uring.core"
 local op <const>, errno <const> = core.op, core.errno
+local check <const> = require "uring.check"
 local reader <const> = require "uring.reader"
 
 local CHUNK <const> = 65536
@@ -57,17 +58,14 @@ end
 ---@param permissions? integer of a new file; 0666 less the umask
 ---@return uring.File? file nil, message, errno
 local function open(path, mode, permissions)
-  if type(path) ~= "string" then
-    error(("bad argument #1 to 'open' (string expected, got %s)")
-          :format(type(path)), 2)
-  end
+  check.kind(path, "string", 1, "open")
   if find(path, "\0", 1, true) then
-    error("bad argument #1 to 'open' (path contains a zero byte)", 2)
+    check.bad(1, "open", "path contains a zero byte")
   end
   mode = mode == nil and "r" or mode
   local flags = type(mode) == "string" and MODES[mode:gsub("b+$", "")]
   if not flags then
-    error("bad argument #2 to 'open' (invalid mode)", 2)
+    check.bad(2, "open", "invalid mode")
   end
   local fd, message, code =
     op.openat(nil, path, flags | O.O_CLOEXEC, permissions or tonumber("666", 8))
@@ -184,8 +182,7 @@ local function join(...)
   for i = 1, n do
     local kind = type((select(i, ...)))
     if kind ~= "string" and kind ~= "number" then
-      error(("bad argument #%d to 'write' (string expected, got %s)")
-            :format(i, kind), 3)
+      check.bad(i, "write", "string expected, got " .. kind, 3)
     end
   end
   return n == 1 and tostring((...)) or table.concat {...}
@@ -219,8 +216,7 @@ end
 function File:seek(whence, offset)
   whence = whence == nil and "cur" or whence
   if whence ~= "set" and whence ~= "cur" and whence ~= "end" then
-    error("bad argument #1 to 'seek' (invalid option '" .. tostring(whence)
-          .. "')", 2)
+    check.bad(1, "seek", ("invalid option '%s'"):format(tostring(whence)))
   end
   offset = integer(offset == nil and 0 or offset, math.mininteger, 2, "seek")
   if self.closed then return closed() end

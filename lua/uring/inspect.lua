@@ -1,6 +1,7 @@
 --- What is my program waiting for?
 
 local core <const> = require "uring.core"
+local check <const> = require "uring.check"
 
 local M = {}
 
@@ -56,7 +57,7 @@ end
 --- it.  Seconds and the kernel's result come with a completion.
 ---@param f? fun(event: string, task: uring.Task?, operation: string,
 ---what: string?, seconds: number?, result: integer?)
-function M.trace(f) core.on_trace(f) end
+M.trace = core.on_trace
 
 --- Switch debug mode on or off; URING_DEBUG=1 has it on from the start.  It
 --- remembers where descriptors are opened and closed, tells in the message of
@@ -64,18 +65,13 @@ function M.trace(f) core.on_trace(f) end
 --- waiting, and what run leaves open.
 ---@param on? boolean
 ---@return boolean before
-function M.debug(on) return core.debug(on) end
+M.debug = core.debug
 
 --- An iterator that returns 1, 2, 3... every so many seconds; a tick that was
 --- missed comes at once, and the rhythm is kept.
 ---@param seconds number
 function M.interval(seconds)
-  if type(seconds) ~= "number" then
-    error("bad argument #1 to 'interval' (number expected, got "
-          .. type(seconds) .. ")", 2)
-  elseif seconds < 0 or seconds ~= seconds then
-    error("bad argument #1 to 'interval' (seconds must not be negative)", 2)
-  end
+  check.seconds(seconds, 1, "interval")
   local start, tick = core.now(), 0
   return function()
     tick = tick + 1

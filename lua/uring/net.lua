@@ -2,6 +2,7 @@
 
 local core <const> = require "uring.core"
 local op <const>, sock <const>, errno <const> = core.op, core.sock, core.errno
+local check <const> = require "uring.check"
 local scope <const> = require "uring.scope"
 local stream <const> = require "uring.stream"
 
@@ -27,8 +28,7 @@ end
 local function check_address(address, what)
   local ok, result = pcall(core.address, address)
   if not ok then
-    error(("bad argument #1 to '%s' %s"):format(what,
-          result:match "%(.*%)$" or "(address expected)"), 3)
+    check.bad(1, what, result:match "%((.*)%)$" or "address expected", 3)
   end
   return result
 end
@@ -113,10 +113,8 @@ end
 ---@param handler fun(stream: uring.Stream)
 ---@return true? done nil, message, errno
 function Server:serve(handler)
-  if type(handler) ~= "function" then
-    error(("bad argument #1 to 'serve' (function expected, got %s)")
-          :format(type(handler)), 2)
-  end
+  scope.need_task "server:serve"
+  check.kind(handler, "function", 1, "serve")
   return scope.scope(function(s)
     local function run(conn)
       local _ <close> = conn

@@ -1,16 +1,29 @@
 --- Several things at once, in a scope that waits for them all.
 
 local core <const> = require "uring.core"
+local check <const> = require "uring.check"
 local scope <const> = require "uring.scope"
 
 local current <const> = core.current
 
 local M = {}
 
+local function check_functions(functions, what)
+  check.kind(functions, "table", 1, what, 3)
+  for i, f in ipairs(functions) do
+    if not check.callable(f) then
+      check.bad(1, what, ("function expected at index %d, got %s")
+                :format(i, type(f)), 3)
+    end
+  end
+end
+
 --- Run the functions at once and wait for all.
 ---@param functions function[]
 ---@return any[] results the first result of each, in order
 function M.all(functions)
+  scope.need_task "uring.all"
+  check_functions(functions, "all")
   local results = {}
   scope.scope(function(s)
     for i, f in ipairs(functions) do
@@ -26,6 +39,8 @@ end
 ---@param functions function[]
 ---@return any ... what that function returned
 function M.race(functions)
+  scope.need_task "uring.race"
+  check_functions(functions, "race")
   local winner
   local ok, err = pcall(scope.scope, function(s)
     for _, f in ipairs(functions) do
@@ -56,25 +71,22 @@ local function is_iterator(source)
     or kind == "table" and type(meta) == "table" and meta.__call
 end
 
---- Call f for each item, for at most `limit` of them at once.
----@param source any[]|function a list: f(value, index); or an iterator, also a
----channel or a multishot operation
----@param limit integer
----@param f function
-function M.each(source, limit, f)
+-- What gives the items one by one; or an error for who called each or map.
+local function items(source, limit, f, what)
   local iterator <const> = is_iterator(source) and source
     or type(source) == "table" and values(source)
   if not iterator then
-    error("bad argument #1 to 'each' (table or function expected, got "
-          .. type(source) .. ")", 2)
+    check.bad(1, what, "table or function expected, got " .. type(source), 3)
   end
   if math.type(limit) ~= "integer" or limit < 1 then
-    error("bad argument #2 to 'each' (positive integer expected)", 2)
+    check.bad(2, what, "positive integer expected", 3)
   end
-  if type(f) ~= "function" then
-    error("bad argument #3 to 'each' (function expected, got " .. type(f)
-          .. ")", 2)
-  end
+  check.kind(f, "function", 3, what, 3)
+  return iterator
+end
+
+-- Call f(n, item...) for the n-th item, for at most `limit` of them at once.
+local function fan_out(iterator, limit, f)
   scope.scope(function(s)
     local host, running, waiting = current(), 0, false
     local ended <const> = setmetatable({}, {__close = function()
@@ -85,7 +97,7 @@ function M.each(source, limit, f)
       local _ <close> = ended          -- also of one that was cancelled
       f(...)
     end
-    local a, b, c
+    local n, a, b, c = 0
     repeat
       while running >= limit do        -- first of all: what is taken is begun
         waiting = true
@@ -94,22 +106,35 @@ function M.each(source, limit, f)
       end
       a, b, c = iterator(nil, a)
       if a ~= nil then
-        running = running + 1
-        s:spawn(run, a, b, c)
+        n, running = n + 1, running + 1
+        s:spawn(run, n, a, b, c)
       end
     until a == nil
   end)
 end
 
---- The first result of f(value, index) for each value of a list, in order,
---- with at most `limit` calls at once.
----@param list any[]
+--- Call f for each item, for at most `limit` of them at once.
+---@param source any[]|function a list: f(value, index); or an iterator, also a
+---channel or a multishot operation
+---@param limit integer
+---@param f function
+function M.each(source, limit, f)
+  scope.need_task "uring.each"
+  fan_out(items(source, limit, f, "each"), limit, function(_, ...) f(...) end)
+end
+
+--- The first result of f for each item, in the order of the items, with at
+--- most `limit` calls at once.
+---@param source any[]|function as for each
 ---@param limit integer
 ---@param f function
 ---@return any[]
-function M.map(list, limit, f)
-  local results = {}
-  M.each(list, limit, function(value, i) results[i] = f(value, i) end)
+function M.map(source, limit, f)
+  scope.need_task "uring.map"
+  local results <const> = {}
+  fan_out(items(source, limit, f, "map"), limit, function(n, ...)
+    results[n] = f(...)
+  end)
   return results
 end
 

@@ -16,6 +16,7 @@
 
 local core <const> = require "uring.core"
 local errno <const> = core.errno
+local check <const> = require "uring.check"
 local numeral <const> = require "uring.numeral"
 
 local find <const>, sub <const> = string.find, string.sub
@@ -87,8 +88,7 @@ local function integer(value, min, arg, what, level)
   elseif not n then
     why = "number has no integer representation"
   end
-  error(("bad argument #%d to '%s' (%s)"):format(arg, what, why),
-        (level or 2) + 1)
+  check.bad(arg, what, why, (level or 2) + 1)
 end
 
 -- ---- counts ----------------------------------------------------------------
@@ -244,10 +244,10 @@ end
 ---@return string? bytes nil alone at the end; nil, message, errno, partial
 function Reader:readuntil(delimiter, limit)
   if type(delimiter) ~= "string" or delimiter == "" then
-    error("bad argument #1 to 'readuntil' (non-empty string expected)", 2)
+    check.bad(1, "readuntil", "non-empty string expected")
   end
   if limit ~= nil and (math.type(limit) ~= "integer" or limit < 0) then
-    error("bad argument #2 to 'readuntil' (limit of bytes expected)", 2)
+    check.bad(2, "readuntil", "limit of bytes expected")
   end
   local ok, reason, number = ready(self)
   if not ok then return nil, reason, number end
@@ -306,7 +306,7 @@ local function reader_of(format, arg)
   end
   local read = type(format) == "string" and readers[format:match "^%*?(.?)"]
   if not read then
-    error(("bad argument #%d to 'read' (invalid format)"):format(arg), 3)
+    check.bad(arg, "read", "invalid format", 3)
   end
   return read
 end

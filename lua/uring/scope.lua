@@ -6,6 +6,7 @@
 -- the value that a task's awaits raise at the moment (task:interrupt).
 
 local core <const> = require "uring.core"
+local check <const> = require "uring.check"
 local failure <const> = require "uring.failure"
 
 local current <const>, waiter <const> = core.current, core.waiter
@@ -159,10 +160,7 @@ end
 --- Cancel everything in the scope.  It returns nil, reason, ECANCELED then.
 ---@param reason? string
 function Scope:cancel(reason)
-  if reason ~= nil and type(reason) ~= "string" then
-    error(("bad argument #1 to 'cancel' (string expected, got %s)")
-          :format(type(reason)), 2)
-  end
+  if reason ~= nil then check.kind(reason, "string", 1, "cancel") end
   if not self.ended then
     reason = reason or "cancelled"
     cancel(self, reason, {nil, reason, ECANCELED})
@@ -236,6 +234,7 @@ core.on_throw(failure.leaves)
 ---@param ... any its arguments
 ---@return uring.Task
 function Scope:spawn(f, ...)
+  check.kind(f, "function", 1, "spawn")
   local scope = in_charge(self)
   if scope.ended and not scope.abandoned then
     error("the scope has ended", 2)
@@ -316,48 +315,42 @@ local function run_scope(scope, task, f, ...)
   return finish(scope, task, xpcall(f, handler, ...))
 end
 
-local function need_task(what)
+--- The running task, or an error for who has called the function that asks.
+function M.need_task(what)
   local task = current()
   if not task then
-    error("uring." .. what .. " outside a task: call it inside uring.run", 3)
+    error(what .. " outside a task: call it inside uring.run", 3)
   end
   return task
 end
+
+local need_task <const> = M.need_task
 
 --- Run f(scope) and wait for every task spawned in it.  When one fails the
 --- others are cancelled and its error is raised here.
 ---@param f fun(scope: uring.Scope): ...
 ---@return any ... what f returns
 function M.scope(f)
-  local task = need_task "scope"
+  local task = need_task "uring.scope"
+  check.func(f, 1, "scope")
   local scope = new_scope(task, task:owner())
   return run_scope(scope, task, f, scope)
 end
 
 --- Run f(...) so that no cancellation from outside reaches it; for cleanup.
 function M.shield(f, ...)
-  local task = need_task "shield"
+  local task = need_task "uring.shield"
+  check.func(f, 1, "shield")
   return run_scope(new_scope(task, task:owner(), true), task, f, ...)
-end
-
-local function check_seconds(seconds)
-  local why
-  if type(seconds) ~= "number" then
-    why = "number expected, got " .. type(seconds)
-  elseif seconds ~= seconds then
-    why = "seconds expected, got nan"
-  elseif seconds < 0 then
-    why = "seconds must not be negative"
-  end
-  if why then error("bad argument #1 to 'timeout' (" .. why .. ")", 3) end
 end
 
 --- Run f(...) for at most that many seconds.
 ---@param seconds number
 ---@return any ... what f returns; or nil, "timed out", ETIMEDOUT
 function M.timeout(seconds, f, ...)
-  local task = need_task "timeout"
-  check_seconds(seconds)
+  local task = need_task "uring.timeout"
+  check.seconds(seconds, 1, "timeout")
+  check.func(f, 2, "timeout")
   local scope
   local timer <const> = core.timer(seconds, function()
     cancel(scope, ("timed out after %g s"):format(seconds),
@@ -373,7 +366,8 @@ end
 ---@param ... any its arguments
 ---@return uring.Task
 function M.spawn(f, ...)
-  local scope = core.owner()
+  check.kind(f, "function", 1, "spawn")
+  local scope = owner()
   if scope then return scope:spawn(f, ...) end
   return spawn(f, ...)
 end
@@ -460,10 +454,7 @@ end
 --- Run f(...) as the first task, and everything it starts, to the end.
 ---@return any ... what f returns; raises what it raises, with its traceback
 function M.run(f, ...)
-  if type(f) ~= "function" then
-    error(("bad argument #1 to 'run' (function expected, got %s)")
-          :format(type(f)), 2)
-  end
+  check.kind(f, "function", 1, "run")
   if current() then                    -- already running: a scope of its own
     local args <const> = table.pack(...)
     return M.scope(function() return f(table.unpack(args, 1, args.n)) end)

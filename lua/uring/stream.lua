@@ -6,6 +6,7 @@
 
 local core <const> = require "uring.core"
 local op <const>, errno <const> = core.op, core.errno
+local check <const> = require "uring.check"
 local reader <const> = require "uring.reader"
 
 local MIN_CHUNK <const>, MAX_CHUNK <const> = 4096, 65536
@@ -117,8 +118,7 @@ local function check_pieces(...)
     local piece = select(i, ...)
     if type(piece) == "number" then piece = tostring(piece) end
     if type(piece) ~= "string" then
-      error(("bad argument #%d to 'write' (string expected, got %s)")
-            :format(i, type(piece)), 3)
+      check.bad(i, "write", "string expected, got " .. type(piece), 3)
     end
     size = size + #piece
   end

@@ -5,24 +5,17 @@
 -- so a task that comes later cannot take it away.
 
 local core <const> = require "uring.core"
+local check <const> = require "uring.check"
 local queue <const> = require "uring.queue"
 local scope <const> = require "uring.scope"
-local errno <const> = core.errno
-local check <const>, current <const> = core.check, core.current
+local errno <const>, current <const> = core.errno, core.current
+local may_wait <const> = core.check    -- raises what an await would raise here
 
 local M = {}
 
 local function class(name)
   local methods = {}
   return methods, {__name = name, __index = methods}
-end
-
-local function check_count(n, what, low)
-  if math.type(n) ~= "integer" or n < low then
-    error(("bad argument #1 to '%s' (integer of at least %d expected, got %s)")
-          :format(what, low, tostring(n)), 3)
-  end
-  return n
 end
 
 -- ---- channels ------------------------------------------------------------
@@ -35,8 +28,9 @@ local Channel, channel_meta = class "uring.channel"
 ---@param n? integer
 ---@return uring.Channel
 function M.channel(n)
+  if n ~= nil then check.count(n, 0, 1, "channel") end
   return setmetatable({
-    size = n == nil and 0 or check_count(n, "channel", 0),
+    size = n or 0,
     items = {}, head = 1, tail = 0,
     senders = queue.new(), receivers = queue.new()
   }, channel_meta)
@@ -71,9 +65,7 @@ local function take(self)
 end
 
 local function check_value(value, what)
-  if value == nil then
-    error(("bad argument #1 to '%s' (nil cannot be sent)"):format(what), 3)
-  end
+  if value == nil then check.bad(1, what, "nil cannot be sent", 3) end
 end
 
 --- Send a value, waiting for room or for a receiver.
@@ -82,7 +74,7 @@ end
 ---@return true? sent nil, "closed", EPIPE; nil, "timed out", ETIMEDOUT
 function Channel:send(value, seconds)
   check_value(value, "send")
-  check()
+  may_wait()
   if self.closed then return ended() end
   if offer(self, value) then return true end
   return queue.wait(self.senders, "channel send", value, seconds)
@@ -99,7 +91,7 @@ end
 ---@param seconds? number how long to wait
 ---@return any value nil, "closed", EPIPE when the channel is closed and empty
 function Channel:recv(seconds)
-  check()
+  may_wait()
   local value = take(self)
   if value ~= nil then return value end
   if self.closed then return ended() end
@@ -137,9 +129,8 @@ local Semaphore, semaphore_meta = class "uring.semaphore"
 ---@param n integer
 ---@return uring.Semaphore
 function M.semaphore(n)
-  return setmetatable({
-    permits = check_count(n, "semaphore", 0), waiters = queue.new()
-  }, semaphore_meta)
+  check.count(n, 0, 1, "semaphore")
+  return setmetatable({permits = n, waiters = queue.new()}, semaphore_meta)
 end
 
 --- Take a permit, waiting for one.
@@ -147,7 +138,7 @@ end
 ---@return uring.Semaphore? self to be released, by <close> if you like; nil,
 ---"timed out", ETIMEDOUT
 function Semaphore:acquire(seconds)
-  check()
+  may_wait()
   if self.permits > 0 then
     self.permits = self.permits - 1
     return self
@@ -186,7 +177,7 @@ end
 ---@return uring.Mutex? self to be unlocked, by <close> if you like; nil,
 ---"timed out", ETIMEDOUT
 function Mutex:lock(seconds)
-  check()
+  may_wait()
   local me = core.waiter()
   if not self.owner then
     self.owner = me
@@ -244,7 +235,7 @@ function Event:is_set() return self.value end
 ---@param seconds? number how long to wait
 ---@return true? set nil, "timed out", ETIMEDOUT
 function Event:wait(seconds)
-  check()
+  may_wait()
   if self.value then return true end
   return queue.wait(self.waiters, "event", nil, seconds)
 end
@@ -256,6 +247,9 @@ local Condition, condition_meta = class "uring.condition"
 ---@param mutex? uring.Mutex
 ---@return uring.Condition
 function M.condition(mutex)
+  if mutex ~= nil and getmetatable(mutex) ~= mutex_meta then
+    check.bad(1, "condition", "mutex expected, got " .. type(mutex))
+  end
   return setmetatable({mutex = mutex, waiters = queue.new()}, condition_meta)
 end
 
@@ -374,15 +368,11 @@ end
 -- The nearest time among the cases, its key, and whether there are functions.
 local function survey(cases)
   local seconds, timeout_key, functions
-  if type(cases) ~= "table" then
-    error("bad argument #1 to 'select' (table expected, got " .. type(cases)
-          .. ")", 3)
-  elseif next(cases) == nil then
-    error("bad argument #1 to 'select' (no cases)", 3)
-  end
+  check.kind(cases, "table", 1, "select", 3)
+  if next(cases) == nil then check.bad(1, "select", "no cases", 3) end
   for key, case in pairs(cases) do
     local wrong = case_error(case)
-    if wrong then error("bad argument #1 to 'select' (" .. wrong .. ")", 3) end
+    if wrong then check.bad(1, "select", wrong, 3) end
     if type(case) == "number" and (not seconds or case < seconds) then
       seconds, timeout_key = case, key
     end
@@ -400,7 +390,7 @@ end
 ---@return any key of the case, then its results
 function M.select(cases)
   local seconds, timeout_key, functions = survey(cases)
-  check()
+  may_wait()
   for key, case in pairs(cases) do
     local results = table.pack(try_case(case))
     if results[1] then return key, table.unpack(results, 2, results.n) end
