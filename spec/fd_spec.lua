@@ -110,6 +110,9 @@ describe("a descriptor", function()
   end)
 end)
 
+-- Does a thread carry out what the default ring is given?  It may be quick.
+local function polled() return core.default().flags & core.IORING_SETUP_SQPOLL ~= 0 end
+
 describe("closing a descriptor with operations", function()
   helper.it("wakes them with ECANCELED", function()
     local r, w = core.sock.pipe()
@@ -138,7 +141,9 @@ describe("closing a descriptor with operations", function()
     local closer = core.spawn(function() return r:close() end)
     core.yield()
     if r:isopen() then core.yield() end
-    if r:pending() > 0 then
+    local busy = r:pending() > 0
+    assert.is_true(busy or polled())
+    if busy then
       assert.matches("closing", tostring(r))
       fails("EBADF", ("read fd %d: Bad file descriptor"):format(r:fileno()), op.read(r, 1))
       raises("in use by 1 operation", r.detach, r)
@@ -159,13 +164,16 @@ describe("closing a descriptor with operations", function()
     end)
     core.yield()
     local closer = core.spawn(function() r:close() end)
+    local looked = 0
     while not ended do
       if r:pending() > 0 then
         local other <close> = null()
         assert.not_equal(number, other:fileno())
+        looked = looked + 1
       end
       core.yield()
     end
+    assert.is_true(looked > 0 or polled())
     reader:join()
     closer:join()
     local other <close> = null()
