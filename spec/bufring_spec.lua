@@ -15,7 +15,7 @@ end
 -- One completion of an entry that takes a buffer of the group.
 local function complete(ring, sqe)
   ring:submit()
-  return assert(ring:wait_cqe(2)), sqe
+  return assert(ring:wait_cqe(5)), sqe
 end
 
 describe("a buffer ring", function()
@@ -69,7 +69,7 @@ describe("a buffer ring", function()
     assert(br:close())
     helper.fails("EBUSY", "setup_buf_ring: Device or resource busy", ring:setup_buf_ring(2, 9))
     assert(op.send(a, "x"))
-    assert.equal(-core.errno.ENOBUFS, assert(ring:wait_cqe(2)).res)
+    assert.equal(-core.errno.ENOBUFS, assert(ring:wait_cqe(5)).res)
     assert(ring:setup_buf_ring(2, 9))
   end)
 
@@ -81,7 +81,7 @@ describe("a buffer ring", function()
     ring:submit()
     local br <close> = assert(ring:setup_buf_ring(2, 9))
     assert(op.send(a, "hello"))
-    local cqe = assert(ring:wait_cqe(2))
+    local cqe = assert(ring:wait_cqe(5))
     assert.equal("hello", br:string(cqe))
     assert.equal(1, br:available())
     br:recycle(cqe)
@@ -402,7 +402,7 @@ describe("a buffer that was provided otherwise, under the same number,", functio
     ring:submit()
     br:close()
     provide(60000)
-    local cqe = assert(ring:wait_cqe(2))
+    local cqe = assert(ring:wait_cqe(5))
     assert.same({ 5, 60000 }, { cqe.res, cqe.buffer_id })
   end)
 
@@ -411,7 +411,7 @@ describe("a buffer that was provided otherwise, under the same number,", functio
     ring:get_sqe():prep_recv(b, nil):set_buf_group(3):set_flags(SELECT)
     ring:enter(nil, 1, core.IORING_ENTER_GETEVENTS)
     local br = assert(ring:setup_buf_ring(4, 3, 0, 64))
-    local cqe = assert(ring:wait_cqe(2))
+    local cqe = assert(ring:wait_cqe(5))
     assert.same({ 5, 70 }, { cqe.res, cqe.buffer_id })
     assert.equal(4, br:available())
   end)

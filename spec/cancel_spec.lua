@@ -226,6 +226,7 @@ kind("connect on TCP", function()        -- to a queue that is full
   local listener, address = helper.listener(0)
   local first = assert(op.socket(core.AF_INET, core.SOCK_STREAM))
   assert(op.connect(first, address))
+  assert(op.poll_add(listener, core.POLLIN))
   local socket = assert(op.socket(core.AF_INET, core.SOCK_STREAM))
   return scene({
     wait = function() return op.connect(socket, address) end,

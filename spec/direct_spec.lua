@@ -328,7 +328,7 @@ describe("direct descriptors", function()
       assert.is_true(mine:close()) -- which submits it, and cancels it
       local other <close> = file_of(dir, "else")
       assert.equal(number, other:fileno())
-      local cqe = assert(ring:wait_cqe(1))
+      local cqe = assert(ring:wait_cqe(5))
       assert.equal("update", cqe.data)
       if cqe.res == 2 then
         assert.equal(4, ring:get_sqe():prep_read(1, buffer, 4, 0)
@@ -501,7 +501,7 @@ describe("direct descriptors", function()
     ring:get_sqe():prep_openat_direct(nil, "/dev/zero", core.O_RDONLY, 0, 2):set_data "open"
     ring:get_sqe():prep_pipe_direct(0)
     ring:submit()
-    local a, b = ring:wait_cqe(1), ring:wait_cqe(1)
+    local a, b = ring:wait_cqe(5), ring:wait_cqe(5)
     if a.data ~= "open" then a, b = b, a end
     assert.equal(0, a.res)
     assert.equal(2, #b.value)
@@ -512,14 +512,14 @@ describe("direct descriptors", function()
     assert.equal("\0", buffer:string())
     ring:get_sqe():prep_close_direct(2)
     ring:submit()
-    assert.equal(0, ring:wait_cqe(1).res)
+    assert.equal(0, ring:wait_cqe(5).res)
   end)
 
   it("are what set_target_fixed_file makes of an open", function()
     local ring <close> = table_ring()
     ring:get_sqe():prep_openat(nil, "/dev/zero", core.O_RDONLY):set_target_fixed_file(1)
     ring:submit()
-    assert.equal(0, ring:wait_cqe(1).res)
+    assert.equal(0, ring:wait_cqe(5).res)
     local fd = ring:direct(1)
     assert.equal("\0\0", on(ring, op.read, fd, 2, 0))
     raises("makes no descriptor", function() ring:get_sqe():prep_nop():set_target_fixed_file(1) end)
@@ -532,7 +532,7 @@ describe("direct descriptors", function()
     raises("being closed", function() ring:get_sqe():prep_read(fd, core.buffer(1)) end)
     ring:submit()
     local cqe
-    repeat cqe = assert(ring:wait_cqe(1)) until cqe.res == 0
+    repeat cqe = assert(ring:wait_cqe(5)) until cqe.res == 0
     assert.is_false(fd:isopen())
   end)
 end)

@@ -62,10 +62,10 @@ describe("poll_update", function()
     ring:submit()
     ring:get_sqe():prep_poll_update(1, 2, 0, core.IORING_POLL_UPDATE_USER_DATA):set_data "update"
     ring:submit()
-    local cqe = assert(ring:wait_cqe(1))
+    local cqe = assert(ring:wait_cqe(5))
     assert.same({ "update", 0 }, { cqe.data, cqe.res })
     op.write(w, "x")
-    cqe = assert(ring:wait_cqe(1))
+    cqe = assert(ring:wait_cqe(5))
     assert.same({ 2, core.POLLIN }, { cqe.data, cqe.res })
   end)
 
@@ -201,7 +201,7 @@ describe("an sqe", function()
     assert.is_false(fd:isopen())
     raises("being closed", function() ring:get_sqe():prep_read(fd, core.buffer(1)) end)
     assert.equal(2, ring:submit()) -- the other one is a NOP
-    for _ = 1, 2 do assert.equal(0, ring:wait_cqe(1).res) end
+    for _ = 1, 2 do assert.equal(0, ring:wait_cqe(5).res) end
     assert.is_nil(helper.process.descriptors()[number])
     local other <close> = assert(op.open("/dev/null", core.O_RDONLY))
     assert.equal(number, other:fileno())

@@ -15,7 +15,7 @@ local function is_open(number) return helper.process.descriptors()[number] ~= ni
 local function complete(ring, n)
   local all = {}
   for _ = 1, n do
-    local cqe = assert(ring:wait_cqe(2))
+    local cqe = assert(ring:wait_cqe(5))
     all[cqe.data] = cqe.res
   end
   return all
@@ -49,10 +49,10 @@ describe("a descriptor that prep_close closes", function()
   -- was wanted by another.
   local function reads_its_own(ring, dir, mine, number, buffer, n, go)
     ring:submit()
-    local cqe = assert(ring:wait_cqe(2))
+    local cqe = assert(ring:wait_cqe(5))
     while cqe.data ~= "close" do
       n = n - 1
-      cqe = assert(ring:wait_cqe(2))
+      cqe = assert(ring:wait_cqe(5))
     end
     assert.equal(0, cqe.res)
     local other <close> = file_of(dir, "else")
@@ -125,11 +125,11 @@ describe("a descriptor that prep_close closes", function()
     ring:submit()
     ring:get_sqe():prep_close(r):set_data "close"
     ring:submit()
-    assert.equal("close", ring:wait_cqe(2).data)
+    assert.equal("close", ring:wait_cqe(5).data)
     assert.is_false(r:isopen())
     assert.is_true(is_open(number))
     assert(op.write(w, "mine"))
-    assert.equal(4, ring:wait_cqe(2).res)
+    assert.equal(4, ring:wait_cqe(5).res)
     assert.is_false(is_open(number))
     w:close()
   end)
@@ -165,7 +165,7 @@ describe("a descriptor that prep_close closes", function()
         :set_data "open"
       ring:submit()
       local cqe
-      repeat cqe = assert(ring:wait_cqe(2)) until cqe.data == "open"
+      repeat cqe = assert(ring:wait_cqe(5)) until cqe.data == "open"
       return cqe.res
     end
     local mine = ring:direct(open "mine")
@@ -175,7 +175,7 @@ describe("a descriptor that prep_close closes", function()
     ring:submit()
     local seen = {}
     local function take()
-      local cqe <const> = assert(ring:wait_cqe(2))
+      local cqe <const> = assert(ring:wait_cqe(5))
       seen[cqe.data] = cqe.res
     end
     repeat take() until seen.close

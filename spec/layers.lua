@@ -8,7 +8,7 @@ local helper = require "spec.helper"
 local op <const>, sock <const> = core.op, core.sock
 local assert <const> = busted.assert
 
-local PATIENCE <const> = 5 -- seconds until nothing will come any more
+local PATIENCE <const> = 20 -- seconds until nothing will come any more
 
 local function set(names)
   local t = {}

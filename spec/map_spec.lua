@@ -61,10 +61,10 @@ describe("resize_rings", function()
     ring:enter(nil, 3, core.IORING_ENTER_GETEVENTS)
     assert.is_true(ring:resize_rings(64, 256))
     assert.same({ 64, 256 }, { ring.sq_entries, ring.cq_entries })
-    for i = 1, 3 do assert.equal(i, ring:wait_cqe(1).data) end
+    for i = 1, 3 do assert.equal(i, ring:wait_cqe(5).data) end
     for i = 1, 50 do ring:get_sqe():prep_nop():set_data(i) end
     assert.equal(50, ring:submit())
-    for i = 1, 50 do assert.equal(i, ring:wait_cqe(1).data) end
+    for i = 1, 50 do assert.equal(i, ring:wait_cqe(5).data) end
     assert.is_true(ring:resize_rings(4))
     assert.equal(4, ring.sq_entries)
     assert.equal(0, on(ring, op.nop))
@@ -80,7 +80,7 @@ describe("resize_rings", function()
     assert.is_true(ring:resize_rings(32))
     op.write(w, "hi")
     assert.equal("hi", task:join())
-    assert.equal("not submitted", ring:wait_cqe(1).data)
+    assert.equal("not submitted", ring:wait_cqe(5).data)
   end)
 
   it("is refused where it would not be safe", function()
@@ -114,7 +114,7 @@ local function exercise(ring)
     sqe:prep_nop():set_data(i)
   end
   assert(ring:submit())
-  for _ = 1, 30 do total = total + assert(ring:wait_cqe(1)).data end
+  for _ = 1, 30 do total = total + assert(ring:wait_cqe(5)).data end
   assert.equal(465, total)
   assert.is_nil(ring:wait_cqe(0.01))
   local tasks = {}
@@ -159,7 +159,7 @@ describe("a ring in memory of its own", function()
     local ring <close> = ring_with { entries = 4096, cq_entries = 16384, no_mmap = true }
     for _ = 1, 4096 do ring:get_sqe():prep_nop() end
     assert.equal(4096, ring:submit())
-    for _ = 1, 4096 do assert.equal(0, ring:wait_cqe(1).res) end
+    for _ = 1, 4096 do assert.equal(0, ring:wait_cqe(5).res) end
   end)
 
   it("gives everything back", function()
@@ -216,12 +216,12 @@ describe("completions of 32 bytes", function()
     ring:get_sqe():prep_nop(core.IORING_NOP_CQE32, 0, 0x1111, 0x2222)
     ring:get_sqe():prep_nop()
     ring:submit()
-    local cqe = ring:wait_cqe(1)
+    local cqe = ring:wait_cqe(5)
     if cqe.res == -core.errno.EINVAL and not core.register_query() then -- both are of 6.18
       return pending "this kernel has no IORING_NOP_CQE32"
     end
     assert.same({ 0x1111, 0x2222 }, { cqe.extra1, cqe.extra2 })
-    assert.equal(0, ring:wait_cqe(1).res)
+    assert.equal(0, ring:wait_cqe(5).res)
   end)
 
   it("may be mixed with others", function()
@@ -233,7 +233,7 @@ describe("completions of 32 bytes", function()
       assert(ring:submit())
       if i % 2 == 0 then
         for j = i - 1, i do
-          local cqe = assert(ring:wait_cqe(1))
+          local cqe = assert(ring:wait_cqe(5))
           assert.equal(j, cqe.data)
           assert.equal(j % 3 == 0 and j or nil, cqe.extra1)
           assert.equal(j % 3 == 0 and 2 * j or nil, cqe.extra2)

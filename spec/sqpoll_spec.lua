@@ -39,7 +39,7 @@ local function case(name, prepare, it)
     local two <const> = churn()
     assert.equal(expected, ring:sq_ready())
     assert(ring:enable_rings())
-    while ring:sq_ready() > 0 do core.sleep(0.0005) end
+    helper.eventually(function() return ring:sq_ready() == 0 end)
     local three <const> = churn()
     if complete then complete() end
     local results = {}
