@@ -191,7 +191,7 @@ local function check_rows(prefix, each)
           end
         end
       end)
-    end, 30)
+    end)
   end
 end
 

@@ -306,7 +306,7 @@ describe("reads that return strings", function()
       assert.equal("", tasks[i]:join())
     end
     close(ends)
-  end, 30)
+  end)
 
   helper.it("are cancelled without losing a byte", function()
     local n <const> = 300
@@ -325,7 +325,7 @@ describe("reads that return strings", function()
       elseif ok then assert.equal("late", got) end
     end
     close(ends)
-  end, 30)
+  end)
 
   helper.it("work on sockets, with and without more to come", function()
     local n <const> = 200
@@ -352,7 +352,7 @@ describe("reads that return strings", function()
       assert.equal(text .. text, tasks[i]:join())
     end
     close(socks)
-  end, 30)
+  end)
 
   helper.it("hold no memory while they wait", function()
     helper.prints("little\n", [[
@@ -377,7 +377,7 @@ describe("reads that return strings", function()
         w:close()
       end):join()
     ]])
-  end, 20)
+  end)
 end)
 
 describe("a buffer that was provided otherwise, under the same number,", function()

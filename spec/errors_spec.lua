@@ -340,7 +340,7 @@ describe("several errors", function()
     local list = uring.errors(err)
     assert.equal(n, #list)
     for i = 1, n do assert.equal(i, list[i].value) end
-  end, 30)
+  end)
 end)
 
 describe("variables that are closed", function()

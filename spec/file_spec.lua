@@ -131,7 +131,7 @@ describe("file", function()
           both "close"
           assert.equal(helper.read_file(path "theirs"), helper.read_file(path "ours"))
         end
-      end, 30)
+      end)
     end
 
     it("reads numerals the same", function()
@@ -160,7 +160,7 @@ describe("file", function()
         assert.equal(theirs:read "a", ours:read "a", text)
         theirs:close()
       end
-    end, 20)
+    end)
 
     it("iterates over lines the same", function()
       math.randomseed(7)
@@ -177,7 +177,7 @@ describe("file", function()
           assert.same(expected, got)
         end
       end
-    end, 20)
+    end)
   end)
 
   describe("open", function()

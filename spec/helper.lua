@@ -213,13 +213,14 @@ end
 
 -- ---- cases ------------------------------------------------------------------
 
--- Run f in a task and return its results; raise when it takes too long.
+-- Run f in a task and return its results; raise when it takes so long that it
+-- waits for something that will never come.
 function helper.run(f, seconds)
+  seconds = seconds or 30
   local task = core.spawn(f)
   local late
-  local timer = core.timer(seconds or 10, function()
-    late = ("still waiting (%s) after %g s: %s"):format(task:waiting(), seconds or 10,
-      task:traceback())
+  local timer = core.timer(seconds, function()
+    late = ("still waiting (%s) after %g s: %s"):format(task:waiting(), seconds, task:traceback())
     task:interrupt(late)
   end)
   local results = table.pack(pcall(task.join, task))
@@ -314,7 +315,7 @@ end
 -- A case in a scope of its own, as a program under uring.run is: what it
 -- spawns has ended with it.
 function helper.scoped(name, f, seconds)
-  seconds = seconds or 10
+  seconds = seconds or 30
   helper.it(name, function()
     local late
     local timer = core.timer(seconds, function() late = waiting() end)

@@ -391,7 +391,7 @@ describe("a descriptor", function()
       end
     end
     assert.equal(helper.scale(100), accepted + cancelled)
-  end, 30)
+  end)
 
   main_it("that came for a task of a closed ring is closed", function()
     local listener <close>, address = helper.listener()

@@ -210,7 +210,7 @@ describe("a multishot accept", function()
       end
       print(n .. " connections")
     ]])
-  end, 20)
+  end)
 
   helper.main_it("looks for a slot after a while, in case that it has seen none emptied", function()
     local ring <close> = assert(core.ring())
@@ -638,7 +638,7 @@ describe("multishots", function()
       end
     end
     assert.equal(before, open_descriptors())
-  end, 30)
+  end)
 end)
 
 -- ---- what the kernel ends ---------------------------------------------------

@@ -525,7 +525,7 @@ describe("serve", function()
     for _, report in ipairs(errors) do
       assert.matches("Connection reset by peer", report.value)
     end
-  end, 30)
+  end)
 end)
 
 describe("many connections", function()

@@ -705,7 +705,7 @@ describe("nothing is lost:", function()
       end
     end
     assert.is_true(delivered > 0)
-  end, 30)
+  end)
 
   it("a deadline that expires with its completion keeps the result", function()
     local r, w = core.sock.pipe()
@@ -727,7 +727,7 @@ describe("nothing is lost:", function()
     end
     assert.equal(1, op.write(w, "x"))
     assert.equal(sent + 1, received + #op.read(r, 4096))
-  end, 20)
+  end)
 
   it("a descriptor that was opened is closed when nobody takes it", function()
     for i = 1, helper.scale(200) do

@@ -278,7 +278,7 @@ describe("stream", function()
           end)
         end
       end
-    end, 30)
+    end)
 
     it("finds one that overlaps with itself", function()
       for size = 1, 5 do
@@ -394,7 +394,7 @@ describe("stream", function()
         writer:join()
         assert.is_true(text == table.concat(parts))
       end
-    end, 20)
+    end)
 
     it("and read go on at once in both directions, 10 MB each", function()
       local a, b = pair()
@@ -422,7 +422,7 @@ describe("stream", function()
         function() send(a) end, function() send(b) end,
         function() receive(a) end, function() receive(b) end
       }
-    end, 20)
+    end)
 
     it("to a peer that has gone fails with EPIPE or ECONNRESET, without a signal", function()
       for _, kind in ipairs {"tcp", "unix"} do
@@ -739,7 +739,7 @@ describe("stream", function()
     for i = 1, n do assert.equal(tostring(i), a:read()) end
     assert.is_nil(a:read())
     writer:join()
-  end, 20)
+  end)
 
   it("holds no memory for what was read", function()
     local a, b = pair()
