@@ -3,18 +3,11 @@ local helper = require "spec.helper"
 local event = require "spec.event" -- spec/support/event.c
 
 local op <const>, fails <const>, raises <const> = core.op, helper.fails, helper.raises
-local it <const>, needs <const> = helper.it, helper.needs
+local it <const>, needs <const>, start <const> = helper.it, helper.needs, helper.start
 
 local function pipe()
   local r, w = op.pipe()
   return r, w, helper.closing(r, w)
-end
-
-local function start(f, ...)
-  local task = core.spawn(f, ...)
-  core.yield()
-  core.yield()
-  return task
 end
 
 describe("epoll", function()

@@ -51,14 +51,7 @@ local function noise(n)
 end
 
 describe("example", function()
-  local tmp
-
-  before_each(function()
-    tmp = helper.tmpdir()
-    dir = tostring(tmp)
-  end)
-
-  after_each(function() getmetatable(tmp).__close(tmp) end)
+  helper.in_tmpdir(function(name) dir = name end)
 
   for _, name in ipairs(list()) do
     main_it(name .. " has fewer than 80 lines", function()

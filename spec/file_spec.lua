@@ -53,14 +53,7 @@ local function outcome(file, ...)
 end
 
 describe("file", function()
-  local tmp
-
-  before_each(function()
-    tmp = helper.tmpdir()
-    dir = tostring(tmp)
-  end)
-
-  after_each(function() getmetatable(tmp).__close(tmp) end)
+  helper.in_tmpdir(function(name) dir = name end)
 
   describe("beside one of io.open", function()
     local alphabet <const> = "0123456789abcxe.+-  \n\n"

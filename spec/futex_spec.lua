@@ -2,15 +2,7 @@ local core = require "uring.core"
 local helper = require "spec.helper"
 
 local op <const>, fails <const>, raises <const> = core.op, helper.fails, helper.raises
-local needs <const> = helper.needs
-
--- A task that waits, and does when this returns.
-local function start(f, ...)
-  local task = core.spawn(f, ...)
-  core.yield()
-  core.yield()
-  return task
-end
+local needs <const>, start <const> = helper.needs, helper.start
 
 local function word(n) return string.pack("<I4", n) end
 

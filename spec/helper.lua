@@ -288,6 +288,14 @@ function helper.wake_in_order(n, gap, spawn, sleep)
   end
 end
 
+-- A task that runs f, and waits when this returns.
+function helper.start(f, ...)
+  local task = core.spawn(f, ...)
+  core.yield()
+  core.yield()
+  return task
+end
+
 -- A case inside a task with a deadline, which leaves nothing behind.
 function helper.it(name, f, seconds)
   busted.it(name, function()
@@ -354,6 +362,16 @@ function helper.tmpdir()
     __tostring = function() return path end,
     __concat = function(a, b) return tostring(a) .. tostring(b) end,
   })
+end
+
+-- Each case of a block has such a directory: set(path) is told before it.
+function helper.in_tmpdir(set)
+  local dir
+  busted.before_each(function()
+    dir = helper.tmpdir()
+    set(tostring(dir))
+  end)
+  busted.after_each(function() getmetatable(dir).__close(dir) end)
 end
 
 function helper.write_file(path, text)
