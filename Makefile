@@ -177,11 +177,11 @@ coverage: ## what of liburing is missing, by its headers and docs/data
 	$(SUBMAKE) all
 	@$(call in_tree,$(BUILD)) $(LUA) .ci/coverage.lua $(headers)
 
-GENERATED = docs/reference.md lua/uring/meta/core.lua lua/uring/meta/op.lua
+GENERATED = docs/reference.md docs/friendly.md lua/uring/meta/core.lua lua/uring/meta/op.lua
 generate = mkdir -p $1/docs $1/lua/uring/meta && \
            $(call in_tree,$(BUILD)) $(LUA) .ci/docs.lua $1
 
-docs: ## write the reference and the annotations from the table
+docs: ## write the reference and the annotations, from the table and the sources
 	$(DEPS) build
 	$(SUBMAKE) all
 	@$(call generate,.)

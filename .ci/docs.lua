@@ -1,10 +1,12 @@
 -- lua .ci/docs.lua DIR: writes DIR/docs/reference.md and DIR/lua/uring/meta/*.lua
--- from the rows of src/ops.def, by way of core.ops, and from docs/data.
+-- from the rows of src/ops.def, by way of core.ops, and from docs/data; and
+-- DIR/docs/friendly.md from the comments in lua/uring.
 
 local core <const> = require "uring.core"
 local data <const> = dofile ".ci/data.lua"
 local kinds <const> = dofile ".ci/kinds.lua"
 local annotations <const> = dofile ".ci/annotations.lua"
+local friendly <const> = dofile ".ci/friendly.lua"
 
 local known <const> = {} -- rows of operations.lua by name
 for _, row in ipairs(data.operations) do known[row[1]] = row end
@@ -327,5 +329,6 @@ end
 check()
 local dir <const> = arg[1]
 write(dir .. "/docs/reference.md", reference())
+write(dir .. "/docs/friendly.md", friendly(parameters))
 write(dir .. "/lua/uring/meta/core.lua", annotations.core(data, kinds, known))
 write(dir .. "/lua/uring/meta/op.lua", annotations.op(data, kinds, known))

@@ -136,6 +136,50 @@ describe("tasks", function()
   end)
 end)
 
+describe("a scope with a name", function()
+  local function forever() uring.sleep(1000) end
+
+  it("is in the dump with the tasks in it, the innermost of several", function()
+    local report
+    uring.scope("outer", function(s)
+      s:spawn(forever):name "near"
+      s:spawn(uring.scope, "inner", forever):name "far"
+      s:spawn(uring.timeout, 1000, forever):name "deep"
+      uring.yield()
+      report = uring.dump()
+      assert.equal("uring.scope (outer)", tostring(s))
+      s:cancel()
+    end)
+    assert.matches("%(near, waiting%): sleep, for [%d.]+ s, in outer\n", report)
+    assert.matches("%(far, waiting%): sleep, for [%d.]+ s, in inner\n", report)
+    assert.matches("%(deep, waiting%): sleep, for [%d.]+ s, in outer\n", report)
+    assert.not_matches(", in ", uring.dump())
+    assert.equal("uring.scope", uring.scope(tostring))
+  end)
+
+  it("is named by the cancellation of the other tasks when one fails", function()
+    local told
+    local ok, err = pcall(uring.scope, "downloads", function(s)
+      s:spawn(error, "first", 0)
+      told = select(2, pcall(uring.sleep, 1000))
+    end)
+    assert.same({ false, "first" }, { ok, err })
+    assert.equal("cancelled, for another task of downloads failed", tostring(told))
+    raises("bad argument #2 to 'scope' (function expected, got nil)", uring.scope, "name")
+  end)
+end)
+
+describe("tasks and dump", function()
+  main_it("are of another ring when that is asked for", function()
+    local ring <close> = assert(core.ring())
+    ring:spawn(uring.sleep, 1000):name "elsewhere"
+    ring:step(0)
+    assert.same({}, uring.tasks())
+    assert.equal("elsewhere", uring.tasks(ring)[1]:name())
+    assert.matches("^1 task\n.*%(elsewhere, waiting%): sleep", uring.dump(ring))
+  end)
+end)
+
 describe("trace", function()
   it("sees each operation submitted and completed, with its task", function()
     local r <const>, w <const>, _ <close> = pipe()
@@ -151,7 +195,7 @@ describe("trace", function()
       end):name "traced"
       task:join()
     end)
-    uring.trace(nil)
+    uring.trace()
     assert(ok, err)
     op.nop()
     local names, whats <const> = { "write", "read", "openat", "timeout" },

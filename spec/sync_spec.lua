@@ -847,6 +847,18 @@ describe("select", function()
     assert.is_true(empty(channel.receivers) and empty(channel.senders))
   end)
 
+  it("takes the first of a list that can go on, however the list was made", function()
+    local channels, cases = {}, { other = uring.channel(1) }
+    for i = 9, 1, -1 do
+      channels[i] = uring.channel(1)
+      channels[i]:send(i)
+      cases[i] = channels[i]
+    end
+    cases.other:send "other"
+    for i = 1, 9 do assert.same({ i, i }, { uring.select(cases) }) end
+    assert.same({ "other", "other" }, { uring.select(cases) })
+  end)
+
   it("matches two selects with each other", function()
     local channel = uring.channel()
     local one = uring.spawn(uring.select, { { channel, "item" }, 10 })

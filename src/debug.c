@@ -190,9 +190,9 @@ void debug_trace(lua_State *L, State *S, const char *event, const char *op,
 
 /* Replace the function kept at 'ref' by the one at index 1, or by none. */
 int debug_hook(lua_State *L, int *ref) {
+  lua_settop(L, 1);
   if (!lua_isnil(L, 1))
     luaL_checktype(L, 1, LUA_TFUNCTION);
-  lua_settop(L, 1);
   luaL_unref(L, LUA_REGISTRYINDEX, *ref);
   *ref = lua_isnil(L, 1) ? LUA_NOREF : luaL_ref(L, LUA_REGISTRYINDEX);
   return 0;

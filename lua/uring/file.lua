@@ -19,6 +19,8 @@ local find <const>, sub <const> = string.find, string.sub
 local pcall <const>, select <const>, type <const> = pcall, select, type
 local closed <const>, integer <const> = reader.closed, reader.integer
 
+local M = {}
+
 ---@class uring.File: uring.Reader
 ---@field fd uring.Fd
 ---@field path string
@@ -57,7 +59,7 @@ end
 ---@param mode? string as io.open's; "x" creates a file that must not exist
 ---@param permissions? integer of a new file; 0666 less the umask
 ---@return uring.File? file nil, message, errno
-local function open(path, mode, permissions)
+function M.open(path, mode, permissions)
   check.kind(path, "string", 1, "open")
   if find(path, "\0", 1, true) then
     check.bad(1, "open", "path contains a zero byte")
@@ -336,6 +338,8 @@ function File:close()
   return self.fd:close()
 end
 
+--- The number of the descriptor.
+---@return integer
 function File:fileno() return self.fd:fileno() end
 
 function meta:__close() self:close() end
@@ -345,4 +349,4 @@ function meta:__tostring()
   return ("uring.file (%s)"):format(self.path)
 end
 
-return {open = open}
+return M

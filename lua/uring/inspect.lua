@@ -2,14 +2,15 @@
 
 local core <const> = require "uring.core"
 local check <const> = require "uring.check"
+local scope <const> = require "uring.scope"
 
 local M = {}
 
---- The tasks that have not ended, of the running ring.
+--- The tasks that have not ended.
+---@param ring? uring.Ring the default one
 ---@return uring.Task[]
-function M.tasks()
-  local ring, message = core.default()
-  return assert(ring, message):tasks()
+function M.tasks(ring)
+  return (ring or assert(core.default())):tasks()
 end
 
 -- How a traceback names the files of this library.
@@ -36,15 +37,17 @@ local function own_lines(traceback, inside)
 end
 
 --- A report of every task: its name, state, what it waits for, for how long,
---- and where.
+--- in which scope that has a name, and at which lines.
+---@param ring? uring.Ring the default one
 ---@return string
-function M.dump()
-  local tasks, inside = M.tasks(), library()
+function M.dump(ring)
+  local tasks, inside = M.tasks(ring), library()
   local report = {("%d task%s"):format(#tasks, #tasks == 1 and "" or "s")}
   for _, task in ipairs(tasks) do
     local what, age = task:waiting()
-    report[#report + 1] = ("%s: %s, for %.3f s"):format(tostring(task), what,
-                                                        age)
+    local around <const> = scope.name_around(task)
+    report[#report + 1] = ("%s: %s, for %.3f s%s")
+      :format(tostring(task), what, age, around and ", in " .. around or "")
     for _, line in ipairs(own_lines(task:traceback(), inside)) do
       report[#report + 1] = "    " .. line
     end
@@ -70,6 +73,7 @@ M.debug = core.debug
 --- An iterator that returns 1, 2, 3... every so many seconds; a tick that was
 --- missed comes at once, and the rhythm is kept.
 ---@param seconds number
+---@return fun(): integer
 function M.interval(seconds)
   check.seconds(seconds, 1, "interval")
   local start, tick = core.now(), 0

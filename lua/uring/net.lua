@@ -57,7 +57,7 @@ end
 --- Listen for stream connections.  TCP connections have TCP_NODELAY set:
 --- stream:setopt("nodelay", false) takes it back.
 ---@param address string|table "127.0.0.1:8080", "[::1]:0", "unix:/run/x"
----@param options? table backlog=, reuseport=, v6only=
+---@param options? table backlog= (an integer), reuseport=, v6only= (booleans)
 ---@return uring.Server? server nil, message, errno
 function M.listen(address, options)
   address = check_address(address, "listen")
@@ -152,6 +152,8 @@ function Server:close()
   return self.fd:close()
 end
 
+--- The number of the descriptor.
+---@return integer
 function Server:fileno() return self.fd:fileno() end
 
 function meta:__close() self:close() end

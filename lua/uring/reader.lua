@@ -325,7 +325,7 @@ local function read_each(self, n, ...)
 end
 
 --- Read by the formats of Lua's files: "l" (default), "L", "a", "n", counts.
----@param ... string|integer
+---@param ... string|integer formats
 ---@return string|number|nil ... nil alone at the end; nil, message, errno,
 ---partial when a read fails
 function Reader:read(...)
@@ -346,8 +346,10 @@ local function or_raise(data, message, ...)
   return data, message, ...
 end
 
---- An iterator over lines, or over what read(...) returns.
----@param ... string|integer
+--- An iterator over lines, or over what read(...) returns.  It raises the
+--- message when a read fails.
+---@param ... string|integer formats, as for read
+---@return fun(): ...
 function Reader:lines(...)
   local formats <const> = table.pack(...)
   return function()

@@ -32,6 +32,7 @@ local function new_cancelled(message)
   return setmetatable({message = message}, Cancelled)
 end
 
+--- What the awaits of a cancelled task raise is equal to this.
 M.cancelled = new_cancelled "cancelled"
 
 local function is_cancelled(value)
@@ -42,11 +43,26 @@ end
 function Cancelled.__eq(a, b) return is_cancelled(a) and is_cancelled(b) end
 
 ---@class uring.Scope
----@field name? string
+---@field name? string for uring.dump
 ---@field errors? uring.Failure[] first come first
 local Scope = {}
 Scope.__name = "uring.scope"
 Scope.__index = Scope
+
+function Scope:__tostring()
+  return self.name and ("uring.scope (%s)"):format(self.name) or "uring.scope"
+end
+
+--- The name of the innermost scope around a task that has one, or nil.
+---@param task uring.Task
+---@return string?
+function M.name_around(task)
+  local scope = task:owner()
+  while getmetatable(scope) == Scope do
+    if scope.name then return scope.name end
+    scope = scope.parent
+  end
+end
 
 -- task -> the value of its own cancellation (task:cancel)
 local cancelled_tasks = setmetatable({}, {__mode = "k"})
@@ -158,7 +174,7 @@ local function cancel(scope, message, result)
 end
 
 --- Cancel everything in the scope.  It returns nil, reason, ECANCELED then.
----@param reason? string
+---@param reason? string "cancelled"
 function Scope:cancel(reason)
   if reason ~= nil then check.kind(reason, "string", 1, "cancel") end
   if not self.ended then
@@ -174,7 +190,9 @@ local function fail(scope, problem)
     errors[#errors + 1] = problem
   else
     scope.errors = {problem}
-    interrupt(scope, new_cancelled("cancelled, for another task failed"))
+    local of <const> = scope.name and (" of %s"):format(scope.name) or ""
+    interrupt(scope, new_cancelled("cancelled, for another task" .. of
+                                   .. " failed"))
   end
 end
 
@@ -328,16 +346,27 @@ local need_task <const> = M.need_task
 
 --- Run f(scope) and wait for every task spawned in it.  When one fails the
 --- others are cancelled and its error is raised here.
+---@param name? string for uring.dump; may be left out
 ---@param f fun(scope: uring.Scope): ...
----@return any ... what f returns
-function M.scope(f)
+---@return any ... what f returns; nil, reason, ECANCELED when it was cancelled
+---@overload fun(f: fun(scope: uring.Scope): ...): ...
+function M.scope(name, f)
   local task = need_task "uring.scope"
-  check.func(f, 1, "scope")
+  if type(name) == "string" then
+    check.func(f, 2, "scope")
+  else
+    check.func(name, 1, "scope")
+    name, f = nil, name
+  end
   local scope = new_scope(task, task:owner())
+  scope.name = name
   return run_scope(scope, task, f, scope)
 end
 
 --- Run f(...) so that no cancellation from outside reaches it; for cleanup.
+---@param f function
+---@param ... any its arguments
+---@return any ... what f returns
 function M.shield(f, ...)
   local task = need_task "uring.shield"
   check.func(f, 1, "shield")
@@ -346,6 +375,8 @@ end
 
 --- Run f(...) for at most that many seconds.
 ---@param seconds number
+---@param f function
+---@param ... any its arguments
 ---@return any ... what f returns; or nil, "timed out", ETIMEDOUT
 function M.timeout(seconds, f, ...)
   local task = need_task "uring.timeout"
@@ -451,7 +482,10 @@ local function stop(task, root, err)
   return type(err) == "string" and failure.describe(told) or err
 end
 
---- Run f(...) as the first task, and everything it starts, to the end.
+--- Run f(...) as the first task, and everything it starts, to the end.  In a
+--- task it is a scope.
+---@param f function
+---@param ... any its arguments
 ---@return any ... what f returns; raises what it raises, with its traceback
 function M.run(f, ...)
   check.kind(f, "function", 1, "run")

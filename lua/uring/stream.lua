@@ -185,6 +185,7 @@ end
 
 --- Get a socket option by name.
 ---@param name string
+---@return any value nil, message, errno
 function Stream:getopt(name)
   if self.closed then return closed() end
   return core.sock.getsockopt(self.fd, nil, name)

@@ -24,7 +24,8 @@ end
 local Channel, channel_meta = class "uring.channel"
 
 --- A channel that holds up to n values; with 0 (the default) a send waits for
---- its receiver.
+--- its receiver.  "for value in channel do" receives until it is closed and
+--- empty, #channel is how many it holds, and <close> closes it.
 ---@param n? integer
 ---@return uring.Channel
 function M.channel(n)
@@ -81,6 +82,7 @@ function Channel:send(value, seconds)
 end
 
 --- Send a value if that is possible without waiting.
+---@param value any not nil
 ---@return boolean sent
 function Channel:try_send(value)
   check_value(value, "try_send")
@@ -228,6 +230,7 @@ end
 --- From now on wait again.
 function Event:clear() self.value = false end
 
+--- Is it set?
 ---@return boolean
 function Event:is_set() return self.value end
 
@@ -259,7 +262,7 @@ local function relock(mutex, ok, ...)
   error((...), 0)
 end
 
---- Wait for a signal.
+--- Wait for a signal.  Check what you wait for again afterwards, in a loop.
 ---@param seconds? number how long to wait
 ---@return true? signalled nil, "timed out", ETIMEDOUT
 function Condition:wait(seconds)
@@ -314,6 +317,23 @@ local function try_case(case)
   elseif type(case) == "table" then
     if case[1].closed then return true, ended() end
     if offer(case[1], case[2]) then return true, true end
+  end
+end
+
+-- The key of a case that can go on at once, of a list the first, and what
+-- try_case has returned.
+local function first_ready(cases)
+  local listed = 0
+  for i, case in ipairs(cases) do
+    local results <const> = table.pack(try_case(case))
+    if results[1] then return i, results end
+    listed = i
+  end
+  for key, case in pairs(cases) do
+    if math.type(key) ~= "integer" or key < 1 or key > listed then
+      local results <const> = table.pack(try_case(case))
+      if results[1] then return key, results end
+    end
   end
 end
 
@@ -385,23 +405,22 @@ end
 ---
 --- A case is a channel (receive), {channel, value} (send), an event, a
 --- semaphore (acquire), a function (run as a task, and cancelled when another
---- case was faster), or a number (so many seconds).
+--- case was faster), or a number (so many seconds).  When several can go on at
+--- once, it is the first one of a list.
 ---@param cases table<any, any>
 ---@return any key of the case, then its results
 function M.select(cases)
   local seconds, timeout_key, functions = survey(cases)
   may_wait()
-  for key, case in pairs(cases) do
-    local results = table.pack(try_case(case))
-    if results[1] then return key, table.unpack(results, 2, results.n) end
-  end
+  local key <const>, results <const> = first_ready(cases)
+  if results then return key, table.unpack(results, 2, results.n) end
   if functions and not current() then return scope.run(M.select, cases) end
   local ticket = queue.ticket()
-  for key, case in pairs(cases) do enter_case(ticket, key, case) end
-  local results = functions and select_with_functions(ticket, cases, seconds)
+  for k, case in pairs(cases) do enter_case(ticket, k, case) end
+  local chosen = functions and select_with_functions(ticket, cases, seconds)
     or table.pack(queue.wait_any(ticket, "select", seconds))
-  if results[1] == nil then return timeout_key end
-  return table.unpack(results, 1, results.n)
+  if chosen[1] == nil then return timeout_key end
+  return table.unpack(chosen, 1, chosen.n)
 end
 
 return M
