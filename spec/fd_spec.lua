@@ -157,24 +157,25 @@ describe("closing a descriptor with operations", function()
   helper.it("does not give the number away before they have ended", function()
     local r, w = core.sock.pipe()
     local number <const> = r:fileno()
-    local ended = false
-    local reader = core.spawn(function()
-      op.read(r, 10)
-      ended = true
-    end)
+    local ended, looked, readers = 0, 0, {}
+    for i, read in ipairs { op.read, op.with { async = true }.read } do -- a worker ends later
+      readers[i] = core.spawn(function()
+        read(r, 10)
+        ended = ended + 1
+      end)
+    end
     core.yield()
     local closer = core.spawn(function() r:close() end)
-    local looked = 0
-    while not ended do
+    while ended < 2 do
       if r:pending() > 0 then
-        local other <close> = null()
+        local other <close> = assert(core.sock.dup(w)) -- at once, and not in a turn
         assert.not_equal(number, other:fileno())
         looked = looked + 1
       end
       core.yield()
     end
     assert.is_true(looked > 0 or polled())
-    reader:join()
+    for _, reader in ipairs(readers) do reader:join() end
     closer:join()
     local other <close> = null()
     assert.equal(number, other:fileno())
