@@ -150,6 +150,15 @@ describe("a scope where Lua cannot yield", function()
     assert.equal(2, ended)
   end)
 
+  main_it("says where that was", function()
+    local ok, err = pcall(uring.run, function()
+      in_gsub(uring.scope, function(s) s:spawn(forever) end)
+    end)
+    assert.is_false(ok)
+    assert.matches("^cannot wait here: [^\n]*\nstack traceback:\n.*in function 'string.gsub'" ..
+                   ".*stranger_spec.lua:", err)
+  end)
+
   it("raises what its tasks raise later in the next scope", function()
     local ok, err = pcall(uring.scope, function()
       pcall(in_gsub, uring.all, { function()

@@ -268,9 +268,10 @@ local function wait_all(scope, task)
   task:interrupt(nil)
   local ok, problem = pcall(nursery.join, nursery)
   scope.waiting = false
-  if not ok then
+  if not ok then                       -- Lua cannot yield here
     abandon(scope)
-    fail(scope, failure.new(problem, task))
+    fail(scope, failure.new(problem, task,
+                            debug.traceback(failure.text(problem), 2)))
   end
 end
 
