@@ -352,8 +352,19 @@ end
 ---@return fun(): ...
 function Reader:lines(...)
   local formats <const> = table.pack(...)
+  if formats.n > 0 then
+    return function()
+      return or_raise(self:read(unpack(formats, 1, formats.n)))
+    end
+  end
   return function()
-    return or_raise(self:read(unpack(formats, 1, formats.n)))
+    local buffer <const>, from <const> = self.buffer, self.from
+    local stop <const> = find(buffer, "\n", from, true)
+    if not stop or self.parked or self.closed then
+      return or_raise(self:read())
+    end
+    self.from = stop + 1               -- the usual case at once
+    return sub(buffer, from, stop - 1)
   end
 end
 

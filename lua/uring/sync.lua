@@ -320,19 +320,19 @@ local function try_case(case)
   end
 end
 
--- The key of a case that can go on at once, of a list the first, and what
--- try_case has returned.
+-- The key and the results of a case that can go on at once, of a list the
+-- first; nil when there is none.
 local function first_ready(cases)
   local listed = 0
   for i, case in ipairs(cases) do
-    local results <const> = table.pack(try_case(case))
-    if results[1] then return i, results end
+    local ready, value, message, code = try_case(case)
+    if ready then return i, value, message, code end
     listed = i
   end
   for key, case in pairs(cases) do
     if math.type(key) ~= "integer" or key < 1 or key > listed then
-      local results <const> = table.pack(try_case(case))
-      if results[1] then return key, results end
+      local ready, value, message, code = try_case(case)
+      if ready then return key, value, message, code end
     end
   end
 end
@@ -412,8 +412,9 @@ end
 function M.select(cases)
   local seconds, timeout_key, functions = survey(cases)
   may_wait()
-  local key <const>, results <const> = first_ready(cases)
-  if results then return key, table.unpack(results, 2, results.n) end
+  local key, value, message, code = first_ready(cases)
+  if message then return key, value, message, code end
+  if key ~= nil then return key, value end
   if functions and not current() then return scope.run(M.select, cases) end
   local ticket = queue.ticket()
   for k, case in pairs(cases) do enter_case(ticket, k, case) end
