@@ -109,6 +109,28 @@ describe("without memory", function()
     return reader
   end, core.sock.pipe)
 
+  it("coroutines in a task wait, or raise before they do", function()
+    local failures = 0
+    for n = 0, LIMIT do
+      local ring <close> = assert(core.ring { entries = 8 })
+      local waits = {}
+      for i = 1, 40 do waits[i] = core.coroutine.wrap(function() core.sleep(0.0001) end) end
+      local task = ring:spawn(function()
+        for _, wait in ipairs(waits) do wait() end
+      end)
+      local _, _, ran_out = process.starve(n, function()
+        while ring:stats().tasks > 0 do ring:step(1) end
+      end)
+      if task:status() == "failed" then
+        failures = failures + 1
+        assert.equal(0, ring:stats().timers)
+      end
+      if not ran_out then break end
+      assert(n < LIMIT, "it never succeeds")
+    end
+    assert(failures > 0)
+  end)
+
   starved("the main chunk waits in place", function(_, r, w)
     op.write(w, "data")
     assert(op.read(r, 70000) == "data")

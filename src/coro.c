@@ -14,24 +14,26 @@
 
 enum { RESUME, WRAP };  /* the context: which function goes on */
 
-/* Note in the registry whether 'co' waits inside an await [-0, +0, e]. */
+/*
+** Note in the registry whether 'co' waits inside an await.  It has a place
+** there since it was resumed: nothing can be raised now [-0, +0].
+*/
 static void set_waiting(lua_State *L, State *S, lua_State *co, bool waits) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, S->waiting);
   lua_pushthread(co);
   lua_xmove(co, L, 1);
-  if (waits)
-    lua_pushboolean(L, 1);
-  else
-    lua_pushnil(L);
+  lua_pushboolean(L, waits);
   lua_rawset(L, -3);
   lua_pop(L, 1);
 }
 
+/* Does the coroutine at 'arg' wait inside an await? */
 static bool is_waiting(lua_State *L, State *S, int arg) {
   bool waits;
   lua_rawgeti(L, LUA_REGISTRYINDEX, S->waiting);
   lua_pushvalue(L, arg);
-  waits = lua_rawget(L, -2) != LUA_TNIL;
+  lua_rawget(L, -2);
+  waits = lua_toboolean(L, -1);
   lua_pop(L, 2);
   return waits;
 }
@@ -164,10 +166,23 @@ static int give(lua_State *L, lua_State *co, int first) {
   return n;
 }
 
-/* Why the coroutine cannot be resumed, where lua_resume would do it. */
+/*
+** Why the coroutine at 'arg' cannot be resumed, where lua_resume would do it;
+** NULL, and in a task it has a place among those that wait [-0, +0, e].
+*/
 static const char *refusal(lua_State *L, State *S, int arg) {
-  return is_waiting(L, S, arg) ?
-    "cannot resume a coroutine that waits for an operation" : NULL;
+  bool waits;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, S->waiting);
+  lua_pushvalue(L, arg);
+  if (lua_rawget(L, -2) == LUA_TNIL && S->task != NULL) {
+    lua_pushvalue(L, arg);
+    lua_pushboolean(L, 0);
+    lua_rawset(L, -4);
+  }
+  waits = lua_toboolean(L, -1);
+  lua_pop(L, 2);
+  return waits ? "cannot resume a coroutine that waits for an operation"
+               : NULL;
 }
 
 /* coroutine.resume(co, ...) */
