@@ -407,6 +407,40 @@ describe("a descriptor", function()
     end
   end)
 
+  for name, make in pairs {
+    openat = function() op.openat(nil, "/dev/null") end,
+    socket = function() op.socket(core.AF_INET, core.SOCK_STREAM) end,
+    accept = op.accept,
+    pipe = function() op.pipe() end,
+    openat_direct = function() op.openat_direct(nil, "/dev/null") end,
+    socket_direct = function() op.socket_direct(core.AF_INET, core.SOCK_STREAM, 0, 2) end,
+    accept_direct = function(listener) op.accept_direct(listener) end,
+    pipe_direct = function() op.pipe_direct(0, 1) end,
+    files_update = function(listener) op.files_update { listener, listener } end,
+  } do
+    main_it("that " .. name .. " makes for a task that somebody has closed is closed", function()
+      local ring <close> = assert(core.ring())
+      assert(ring:register_files_sparse(4))
+      local listener <close>, address = helper.listener()
+      local client <close> = assert(op.socket(core.AF_INET, core.SOCK_STREAM))
+      assert(op.connect(client, address))
+      local before <const> = helper.open_descriptors()
+      local co
+      local task = ring:spawn(function()
+        co = coroutine.running()
+        make(listener)
+      end)
+      ring:step(0)
+      assert.equal("waiting", task:status())
+      assert.is_true(coroutine.close(co))
+      raises("somebody has closed the task's coroutine", task.join, task)
+      assert(helper.idle(ring))
+      assert.equal(before, helper.open_descriptors())
+      assert.same({}, helper.ring_info(ring).UserFiles)
+      if name:find "accept" then assert.equal("", op.recv(client, 1)) end
+    end)
+  end
+
   it_task("whose number was closed behind its back hits nobody else's", function()
     local r, w = core.sock.pipe()
     local reader = core.spawn(function() return op.read(r, 10) end)
