@@ -287,6 +287,29 @@ describe("closing a descriptor with operations", function()
   end)
 end)
 
+describe("the direction of a stream", function()
+  it("is free when its reader's ring is gone, and another in its place", function()
+    helper.prints("waiting\nwaiting\n", [[
+      local core = require "uring.core"
+      core.default()
+      local a, b = core.sock.socketpair()
+      local function reader(ring)
+        local task = ring:spawn(core.stream.recv, b, 10)
+        ring:step(0)
+        return task:status()
+      end
+      print(reader(assert(core.ring { entries = 8 })))
+      collectgarbage()
+      collectgarbage()
+      local ring = assert(core.ring { entries = 8 }) -- where that was
+      ring:spawn(core.op.timeout, 10)                -- in the slot of its reader
+      ring:step(0)
+      print(reader(ring))
+      ring:close()
+    ]], true)
+  end)
+end)
+
 describe("a close of the raw layer", function()
   local ring
 

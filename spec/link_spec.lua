@@ -286,6 +286,17 @@ describe("a chain", function()
     assert.equal(0, r:pending())
   end)
 
+  helper.main_it("is not submitted to a ring that was closed while it was written down", function()
+    helper.prints("ring is closed\n", [[
+      local core = require "uring.core"
+      local _, err = pcall(core.op.link, function(c)
+        c:nop()
+        core.default():close()
+      end)
+      print(err)
+    ]], true)
+  end)
+
   helper.it("is no other than the link of files without a function", function()
     local dir <close> = helper.tmpdir()
     helper.write_file(dir .. "/a", "text")

@@ -740,6 +740,54 @@ describe("a ring after fork", function()
     assert.equal(0, ring:spawn(op.nop):join())
   end)
 
+  main_it("has no sizes in the child, which does not have its memory", function()
+    local ring <close> = assert(core.ring { entries = 8 })
+    assert.equal(7, in_child(function()
+      assert.same({}, { ring.sq_entries, ring.cq_entries, ring.features, ring.flags })
+      return 7
+    end))
+    assert.equal(8, ring.sq_entries)
+  end)
+
+  main_it("is collected in the child after a descriptor that it was about to close", function()
+    local ring = assert(core.ring())
+    local r, w = assert(core.sock.pipe())
+    ring:spawn(function() op.read(r, 5) end)
+    ring:spawn(function() r:close() end)
+    ring:step(0)
+    assert.equal(7, in_child(function()
+      ring, r = nil, nil -- luacheck: ignore 311
+      collectgarbage()
+      collectgarbage()
+      return 7
+    end))
+    ring:close()
+    r:close()
+    w:close()
+  end)
+
+  main_it("cannot have a chain that the child ends, whose descriptors are gone", function()
+    local pid
+    local r, w = assert(core.sock.pipe())
+    local ok, err = pcall(op.link, function(c)
+      c:read(r, 5)
+      pid = process.fork()
+      if pid ~= 0 then error("not now", 0) end
+      r:close()
+      r = nil
+      collectgarbage()
+      collectgarbage()
+    end)
+    if pid == 0 then
+      local refused = not ok and tostring(err):find "ring belongs to the parent process"
+      process.exit(refused and 7 or 8)
+    end
+    assert.equal(7, process.wait(pid))
+    assert.equal(0, r:pending())
+    r:close()
+    w:close()
+  end)
+
   main_it("is another one for the child's operations", function()
     assert.equal(0, core.op.nop())
     assert.equal(7, in_child(function()

@@ -330,12 +330,12 @@ static int run_chain(lua_State *L, bool hard) {
     lua_newtable(L);
     return 1;
   }
+  op_reserve(L, r);
+  ring_usable(L, r);   /* the function may have closed it, or have forked */
   if (n > ring_longest(r)) {
     drop_all(L, c);
     return too_long(L, r, n);
   }
-  op_reserve(L, r);
-  ring_usable(L, r);
   for (unsigned i = 0; i < n; i++) {
     const Fd *f = late_closed(c->chain->op[i]);
     if (f != NULL) {   /* while the chain was written down */

@@ -51,12 +51,11 @@ static void finish(Fd *f) {
 
 /* In a child of fork the operations are the parent's: forget them. */
 static void disown(Fd *f) {
-  if (f->fork_count != fork_count) {
-    f->fork_count = fork_count;
-    f->count = 0;
-    link_init(&f->uses);
-    link_init(&f->closers);
-  }
+  if (f->fork_count == fork_count)
+    return;
+  f->fork_count = fork_count;
+  while (!link_alone(&f->uses))
+    fd_unuse(container(f->uses.next, FdUse, link));
 }
 
 /* Is it a pipe, a socket, a terminal: where data comes when it comes? */
@@ -75,7 +74,8 @@ bool fd_pollable(Fd *f) {
 /* Does an operation of the ring hold the lane? */
 bool fd_lane_busy(const Fd *f, const Ring *r, int lane) {
   const Lane *l = &f->lanes[lane];
-  return l->ring == r && slab_find(&r->ops, l->index, l->generation) != NULL;
+  return l->ring == r->number &&
+         slab_find(&r->ops, l->index, l->generation) != NULL;
 }
 
 /* 'op' is about to be prepared for this descriptor. */
@@ -88,9 +88,11 @@ void fd_use(Fd *f, FdUse *use, Op *op) {
   f->count++;
 }
 
-/* The kernel is done with the operation that holds 'use'. */
+/* The kernel is done with the operation that holds 'use', if any does. */
 void fd_unuse(FdUse *use) {
   Fd *f = use->fd;
+  if (f == NULL)
+    return;
   use->fd = NULL;
   link_remove(&use->link);
   if (--f->count == 0)

@@ -16,6 +16,7 @@ struct Ring {
   struct io_uring uring;
   State *state;
   Link link;           /* in State.all */
+  uint32_t number;     /* no other ring of the state has, or had; not 0 */
   bool open;
   bool busy;           /* inside a turn */
   bool registered;     /* its descriptor is, by register_ring_fd */

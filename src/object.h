@@ -137,7 +137,7 @@ enum { LANE_IN, LANE_OUT, LANES, LANE_NONE = LANES };
 
 /* Who is in a lane: an operation whose result was not taken yet. */
 typedef struct Lane {
-  const Ring *ring;
+  uint32_t ring;       /* Ring.number */
   uint32_t index, generation;
 } Lane;
 

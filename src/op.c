@@ -98,8 +98,7 @@ static void unanchor(lua_State *L, Op *op) {
 /* Its descriptors may be closed. */
 void op_unuse(Op *op) {
   for (int i = 0; i < 2; i++)
-    if (op->use[i].fd)
-      fd_unuse(&op->use[i]);
+    fd_unuse(&op->use[i]);
   for (; op->nheld > 0; op->nheld--)
     fd_unuse(&op->held[op->nheld - 1]);
 }

@@ -92,7 +92,7 @@ static int call(lua_State *L, const OpDef *def, int lane,
   op = op_new(L, r, def, &a, false);
   if (lane != LANE_NONE && a.own[0])
     a.own[0]->lanes[lane] =
-      (Lane){r, op->slot.index, op->slot.generation};
+      (Lane){r->number, op->slot.index, op->slot.generation};
   with_apply(op, op_submit(L, op, &a), with);
   return sched_await(L, S, op);
 }

@@ -169,6 +169,15 @@ static void free_tables(lua_State *L, Ring *r) {
   free(r->kept);
 }
 
+/* In a child of fork: the records go, and must not be known to descriptors. */
+static void disown(Ring *r) {
+  for (uint32_t i = 0; i < slab_size(&r->ops); i++) {
+    Op *op = slab_at(&r->ops, i);
+    if (op->slot.used)
+      op_unuse(op);
+  }
+}
+
 /* The tasks of the ring, whose object is at 'index', are lost. */
 static void forget_tasks(lua_State *L, Ring *r, int index) {
   lua_getiuservalue(L, index, RING_TASKS);
@@ -193,6 +202,7 @@ void ring_close(lua_State *L, int index, int64_t patience) {
   if (r->fork_count != fork_count) {
     if (ident_fd(r))
       close(r->uring.ring_fd);  /* the queues are the parent's */
+    disown(r);
     group_forget(r, false);
     forget_tasks(L, r, index);
     free_tables(L, r);

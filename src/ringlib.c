@@ -214,7 +214,7 @@ static int l_ring_index(lua_State *L) {
   if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL)
     return 1;
   key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
-  if (!r->open)
+  if (!r->open || r->fork_count != fork_count)  /* without its memory */
     return 1;
   if (strcmp(key, "features") == 0)
     lua_pushinteger(L, r->uring.features);

@@ -155,6 +155,7 @@ static int init_best(Ring *r, const Options *o) {
 static void init_fields(Ring *r, State *S) {
   memset(r, 0, sizeof *r);
   r->state = S;
+  r->number = ++S->made;
   r->fork_count = fork_count;
   slab_init(&r->ops, sizeof(Op));
   link_init(&r->cancels);

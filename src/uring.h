@@ -65,6 +65,7 @@ struct State {
   Task *task;          /* the task that runs now, NULL in the main chunk */
   Ring *ring;          /* the default ring, NULL until somebody needs it */
   Link all;            /* the rings that are open */
+  uint32_t made;       /* how many rings there were */
   int rings;           /* registry: Ring* -> ring userdata, weak values */
   int keep;            /* registry: the default ring's userdata */
   int main, handler;   /* registry: first functions of every task */
