@@ -136,6 +136,40 @@ describe("tasks", function()
   end)
 end)
 
+describe("the traceback of a task", function()
+  local wrap <const>, resume <const> = uring.coroutine.wrap, uring.coroutine.resume
+
+  it("has the coroutines that it waits in, the innermost first", function()
+    local lines, co = {}, nil
+    local function inner() lines[1] = line() uring.sleep(1000) end
+    local task = uring.spawn(function()
+      local outer = wrap(function()
+        co = uring.coroutine.create(function() lines[2] = line() inner() end)
+        lines[3] = line() resume(co, "an argument")
+      end)
+      lines[4] = line() outer()
+    end)
+    uring.yield()
+    local numbers = {}
+    for n in task:traceback():gmatch "inspect_spec.lua:(%d+): in" do
+      numbers[#numbers + 1] = math.tointeger(n)
+    end
+    assert.same(lines, numbers)
+    for _, n in ipairs(lines) do
+      assert.matches("inspect_spec.lua:" .. n .. ":", uring.dump(), 1, true)
+    end
+    task:cancel()
+    pcall(task.join, task)
+  end)
+
+  it("has them, too, when it asks itself", function()
+    local text = wrap(function() return uring.current():traceback() end)()
+    local _, coroutines = text:gsub("stack traceback:\n", "")
+    assert.equal(2, coroutines)
+    assert.matches("^stack traceback:\n%s*%[C%]: in method 'traceback'\n.*\nresumed from\nstack", text)
+  end)
+end)
+
 describe("a scope with a name", function()
   local function forever() uring.sleep(1000) end
 

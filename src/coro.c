@@ -303,6 +303,26 @@ static int l_coro_close(lua_State *L) {
   return 2;
 }
 
+/*
+** The coroutine that 'co' has resumed and not got back from, or NULL; 'co' is
+** one of a task, and has room for two values.
+*/
+lua_State *coro_inner(lua_State *co) {
+  lua_State *inner = NULL;
+  lua_Debug ar;
+  if (!lua_getstack(co, 0, &ar))
+    return NULL;
+  lua_getinfo(co, "f", &ar);
+  if (lua_tocfunction(co, -1) == l_coro_call)
+    lua_getupvalue(co, -1, 2);
+  else if (lua_tocfunction(co, -1) != l_coro_resume ||
+           lua_getlocal(co, &ar, 1) == NULL)
+    lua_pushnil(co);
+  inner = lua_tothread(co, -1);
+  lua_pop(co, 2);
+  return inner;
+}
+
 static const luaL_Reg functions[] = {
   {"close", l_coro_close},
   {"resume", l_coro_resume},

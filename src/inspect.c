@@ -101,13 +101,30 @@ static int l_task_name(lua_State *L) {
 /* task:owner([value]) -> value | task; for whoever organises tasks */
 static int l_task_owner(lua_State *L) { return field(L, TASK_OWNER); }
 
-/* task:traceback() -> where it waits, or where it failed */
+/*
+** Push where the coroutine is, and before that where those are that it has
+** resumed, the innermost first [-0, +1, e].
+*/
+static void push_trace(lua_State *L, lua_State *co) {
+  int base = lua_gettop(L);
+  luaL_traceback(L, co, NULL, 0);
+  while (lua_checkstack(co, 2) && (co = coro_inner(co)) != NULL) {
+    luaL_checkstack(L, 3, NULL);
+    luaL_traceback(L, co, NULL, 0);
+    lua_insert(L, base + 1);
+    lua_pushliteral(L, "\nresumed from\n");
+    lua_insert(L, base + 2);
+  }
+  lua_concat(L, lua_gettop(L) - base);
+}
+
+/* task:traceback() -> where it waits, or where it failed; or nil */
 static int l_task_traceback(lua_State *L) {
   Task *t = task_check(L, 1);
   if (task_ended(t))
     lua_getiuservalue(L, 1, TASK_TRACE);
   else
-    luaL_traceback(L, t->leaf ? t->leaf : t->co, NULL, 0);
+    push_trace(L, t->co);
   return 1;
 }
 

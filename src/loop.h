@@ -253,6 +253,7 @@ void guest_open(lua_State *L, State *S);
 /* ---- coro.c ----------------------------------------------------------- */
 
 void coro_hold(lua_State *L, const Task *t);
+lua_State *coro_inner(lua_State *co);
 void coro_open(lua_State *L, State *S);
 
 /* ---- timer.c ---------------------------------------------------------- */

@@ -473,7 +473,7 @@ return {
 
   { title = "Task objects", of = "task", {
     { "join(): any ...", "Waits for its end: its results; raises its error." },
-    { "cancel(reason?: any): uring.Task", "Asks it to end: its awaits raise." },
+    { "cancel(reason?: string): uring.Task", "Asks it to end: its awaits raise." },
     { "interrupt(value: any): uring.Task", "From now on every await of it raises the value; nil " ..
       "lets it wait again." },
     { "wake(...: any): boolean", "Ends its `core.park`, with these values: whether it was " ..
@@ -484,7 +484,8 @@ return {
     { "name(name?: string): string|uring.Task", "Asks or sets its name." },
     { "owner(owner?: any): any", "Asks or sets what organises it." },
     { "observed(): boolean", "Whether somebody waited when it ended." },
-    { "traceback(): string", "Where it waits, or where it failed." },
+    { "traceback(): string?",
+      "Where it waits, the innermost coroutine first, or where it failed." },
   } },
 
   { title = "Timers", of = "timer", {

@@ -1709,7 +1709,7 @@ local task = {}
 function task:join() end
 
 ---Asks it to end: its awaits raise.
----@param reason? any
+---@param reason? string
 ---@return uring.Task
 function task:cancel(reason) end
 
@@ -1746,8 +1746,8 @@ function task:owner(owner) end
 ---@return boolean
 function task:observed() end
 
----Where it waits, or where it failed.
----@return string
+---Where it waits, the innermost coroutine first, or where it failed.
+---@return string?
 function task:traceback() end
 
 ---@class uring.Timer
