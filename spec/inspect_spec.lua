@@ -166,7 +166,8 @@ describe("the traceback of a task", function()
     local text = wrap(function() return uring.current():traceback() end)()
     local _, coroutines = text:gsub("stack traceback:\n", "")
     assert.equal(2, coroutines)
-    assert.matches("^stack traceback:\n%s*%[C%]: in method 'traceback'\n.*\nresumed from\nstack", text)
+    assert.matches("^stack traceback:\n%s*%[C%]: in method 'traceback'\n.*\n" ..
+                   "resumed from\nstack", text)
   end)
 end)
 
