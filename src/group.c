@@ -91,6 +91,19 @@ static bool is_awaited(const Ring *r, unsigned id) {
 }
 
 /*
+** Operations that have named the number before there was a group take from
+** this one, and hold it: the kernel may have a buffer of it for them.
+*/
+static void hold_for(const Ring *r, Group *g) {
+  for (uint32_t i = 0; i < slab_size(&r->ops); i++) {
+    Op *op = slab_at(&r->ops, i);
+    if (op->slot.used && (op->state & OP_KERNEL) && op->selects &&
+        op->group == NULL && op->from == g->id)
+      op_select(op, g);
+  }
+}
+
+/*
 ** Tell the kernel; 0 or a negative errno.  The ring refers to it then.  EBUSY
 ** while there are operations of a former group of that number: they would
 ** take from this one, and nobody would know whose buffer 0 they have.
@@ -114,6 +127,7 @@ int group_register(Ring *r, Group *g, unsigned id, unsigned flags) {
   g->refs++;
   g->next = r->groups;
   r->groups = g;
+  hold_for(r, g);
   return 0;
 }
 

@@ -202,7 +202,7 @@ void op_unload(lua_State *L, Op *op) {
   op->statx = NULL;
   op->out = NULL;
   op->place = 0;
-  op->fixed = op->bundle = false;
+  op->fixed = op->bundle = op->selects = false;
   op->fd = -1;
   op->def = NULL;
   op->kind = RES_COUNT;
@@ -217,6 +217,7 @@ void op_prep(Op *op, struct io_uring_sqe *sqe, const Args *a) {
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = (uint16_t)(a->group ? a->group->id : a->index);
     op->from = sqe->buf_group;
+    op->selects = true;
   }
   op->bundle = group_bundles(op->def, sqe->ioprio);
   op->fixed = (sqe->flags & IOSQE_FIXED_FILE) != 0;

@@ -195,7 +195,8 @@ struct Op {
   const Addr *addr;    /* likewise, or the peer of an accept */
   struct statx *statx;
   Group *group;        /* whose buffers it takes; it has a reference */
-  uint16_t from;       /* the number of that group, known or not */
+  uint16_t from;       /* the number of that group, known or not ... */
+  bool selects;        /* ... if it takes provided buffers */
   unsigned want;       /* bytes to be returned as a string */
   Multi *multi;        /* its completions go there */
   Message *message;    /* what its msghdr is part of */
@@ -381,6 +382,7 @@ typedef struct RawCqe {
   bool message;        /* it is no operation's of this ring */
   uint64_t extra[2];   /* of a completion of 32 bytes */
   bool wide;           /* it is one */
+  bool reserved;       /* its buffers are: see cqe_reserve */
   int32_t res;
   uint32_t flags;
   uint32_t at;         /* where its bytes begin in a provided buffer ... */

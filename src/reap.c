@@ -47,6 +47,7 @@ static void copy(RawCqe *c, const Ring *r, const struct io_uring_cqe *cqe) {
   c->message = (cqe->user_data & 0xff) == TAG_MESSAGE;
   c->res = cqe->res;
   c->flags = cqe->flags;
+  c->reserved = false;
   c->wide = is_wide(r, cqe);
   if (c->wide)
     memcpy(c->extra, cqe + 1, sizeof c->extra);
@@ -98,7 +99,7 @@ static int take_buffer(Op *op, const struct io_uring_cqe *cqe,
 ** off the ring's queue: they cannot be given back before.
 */
 void cqe_reserve(const RawCqe *c, bool reserved) {
-  if (c->op && c->op->group && (c->flags & IORING_CQE_F_BUFFER))
+  if (c->reserved)
     group_reserve(c->op->group, c->flags >> IORING_CQE_BUFFER_SHIFT, c->at,
                   c->len > 0 ? (unsigned)c->len : 0, reserved);
 }
@@ -161,6 +162,7 @@ static void take_raw(lua_State *L, Ring *r, Op *op,
   c->len = len;
   if (room) {
     op->queued++;
+    c->reserved = op->group != NULL && (cqe->flags & IORING_CQE_F_BUFFER);
     cqe_reserve(c, true);
   }
   op_complete(L, op, cqe->res, cqe->flags);

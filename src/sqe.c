@@ -177,12 +177,14 @@ static bool is_receive(const OpDef *def) {
                          def->opcode == IORING_OP_RECVMSG);
 }
 
-/* The buffers of the group 'g' are what it takes, if it takes any [e]. */
-static void select_group(lua_State *L, Sqe *s, Group *g) {
+/* It takes buffers of the group that the entry names, or none [e]. */
+static void select_group(lua_State *L, Sqe *s, unsigned id, bool selects) {
+  Group *g = selects ? group_find(s->ring, id) : NULL;
   if (is_receive(s->op->def))
     bufring_check(L, g, 0, s->sqe->msg_flags);
   op_select(s->op, g);
-  s->op->from = s->sqe->buf_group;
+  s->op->from = (uint16_t)id;
+  s->op->selects = selects;
   if (s->op->message)
     msg_room(s->op);
 }
@@ -200,8 +202,7 @@ static int l_sqe_set_flags(lua_State *L) {
       refuse_skip(L, 2);
     s->ring->skips = true;
   }
-  select_group(L, s, flags & IOSQE_BUFFER_SELECT
-                     ? group_find(s->ring, s->sqe->buf_group) : NULL);
+  select_group(L, s, s->sqe->buf_group, (flags & IOSQE_BUFFER_SELECT) != 0);
   if (s->op->fixed)  /* the number is a slot, and must not be taken for */
     flags |= IOSQE_FIXED_FILE;           /* an ordinary descriptor */
   s->sqe->flags = (uint8_t)flags;
@@ -286,9 +287,8 @@ static int l_sqe_set_buf_group(lua_State *L) {
   Sqe *s = check(L, 1);
   Group *g = bufring_arg(L, 2, s->ring);
   unsigned id = g ? g->id : (unsigned)args_int(L, 2, 0, UINT16_MAX);
+  select_group(L, s, id, (s->sqe->flags & IOSQE_BUFFER_SELECT) != 0);
   s->sqe->buf_group = (uint16_t)id;
-  select_group(L, s, s->sqe->flags & IOSQE_BUFFER_SELECT
-                     ? group_find(s->ring, id) : NULL);
   lua_settop(L, 1);
   return 1;
 }
