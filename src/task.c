@@ -216,8 +216,10 @@ static int l_ring_step(lua_State *L) {
   State *S = state_get(L);
   Ring *r = ring_check(L, 1);
   int64_t timeout = args_optseconds(L, 2, FOREVER);
-  if (S->task != NULL || r->busy)
+  if (r->busy)
     return luaL_error(L, "ring is running");
+  if (S->task != NULL)
+    return luaL_error(L, "a task cannot run a ring: step it outside of tasks");
   if (sched_turn(L, r, timeout) != LUA_OK)
     return lua_error(L);
   lua_pushboolean(L, 1);

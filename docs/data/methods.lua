@@ -176,7 +176,8 @@ return {
 
   { title = "Ring: the loop", of = "ring", doc = "So that it can live inside another loop.", {
     { "spawn(f: function, ...: any): uring.Task!", "Starts a task on this ring." },
-    { "step(seconds?: number): true!", "One turn: submits, waits that long, resumes tasks." },
+    { "step(seconds?: number): true!",
+      "One turn: submits, waits that long, resumes tasks. Not inside a task." },
     { "tasks(): uring.Task[]", "The tasks that have not ended." },
     { "receive(seconds?: number): integer!, integer, integer",
       "Waits for a message to this ring, of `msg_ring` or `register_sync_msg`, and returns its " ..

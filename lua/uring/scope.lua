@@ -393,7 +393,8 @@ function M.timeout(seconds, f, ...)
   return run_scope(scope, task, f, ...)
 end
 
---- Start a task in the current scope.
+--- Start a task in the current scope.  Outside a task it belongs to none, and
+--- begins when something runs the loop.
 ---@param f function
 ---@param ... any its arguments
 ---@return uring.Task

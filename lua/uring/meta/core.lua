@@ -1100,7 +1100,7 @@ function ring:close() end
 ---@return integer? errno
 function ring:spawn(f, ...) end
 
----One turn: submits, waits that long, resumes tasks.
+---One turn: submits, waits that long, resumes tasks. Not inside a task.
 ---@param seconds? number
 ---@return true?
 ---@return string? message
