@@ -112,6 +112,75 @@ describe("a result of a multishot", function()
       function() iterator:close() end))
   end)
 
+  it("has one owner when a finaliser asks for one, too", function()
+    local listener <close>, address = helper.listener()
+    local iterator <close> = op.accept_multishot(listener)
+    local clients = {}
+    for i = 1, 2 do
+      clients[i] = assert(op.socket(core.AF_INET, core.SOCK_STREAM))
+      assert(op.connect(clients[i], address))
+    end
+    local other
+    local conn <close> = helper.interrupted(function() return iterator() end,
+      function() other = iterator() end)
+    for i, fd in ipairs { other, conn } do
+      assert.equal(sock.getsockname(clients[i]).port, sock.getpeername(fd).port)
+    end
+    other:close()
+    for _, client in ipairs(clients) do client:close() end
+  end)
+
+  it("is taken once, whatever it is", function()
+    local a, b = helper.pair()
+    local _ <close> = helper.closing(a, b)
+    local br <close> = assert(core.default():setup_buf_ring(4, 1, 0, 16))
+    local iterator <close> = op.recv_multishot(b, br)
+    local other
+    for _, text in ipairs { "one", "two" } do
+      assert(op.send(a, text))
+      op.nop()
+    end
+    local data = helper.interrupted(function() return iterator() end,
+      function() other = iterator() end)
+    assert.same({ "one", "two" }, { other:string(), data:string() })
+    other:release()
+    data:release()
+    assert.equal(4, br:available())
+  end)
+
+  it("begins where it began, whatever comes into the same buffer meanwhile", function()
+    local a, b = helper.pair()
+    local _ <close> = helper.closing(a, b)
+    local br <close> = assert(core.default():setup_buf_ring(2, 1, core.IOU_PBUF_RING_INC, 64))
+    local iterator <close> = op.recv_multishot(b, br)
+    assert(op.send(a, "one"))
+    op.nop()
+    local first <close> = helper.interrupted(function() return iterator() end, function()
+      assert(op.send(a, "second"))
+      op.nop()
+    end)
+    local second <close> = iterator()
+    assert.same({ "one", "second" }, { first:string(), second:string() })
+  end)
+
+  it("is not put together any more when a finaliser has closed the ring", function()
+    helper.prints("nil\n", [[
+      local core = require "uring.core"
+      local op, ring = core.op, core.default()
+      local a, b = core.sock.socketpair()
+      local bundle = op.with { ioprio = core.IORING_RECVSEND_BUNDLE }
+      local iterator = assert(bundle.recv_multishot(b))
+      assert(op.send(a, ("x"):rep(20000)))
+      op.nop()
+      collectgarbage()
+      collectgarbage "stop"
+      setmetatable({}, { __gc = function() ring:close() end })
+      collectgarbage("incremental", 1, 100, 63) -- a whole cycle each time
+      collectgarbage "restart"
+      print(iterator())
+    ]], true)
+  end)
+
   it("comes all the same when a finaliser has run the loop", function()
     local a, b = helper.pair()
     local _ <close> = helper.closing(a, b)

@@ -166,35 +166,48 @@ static Range range_arg(lua_State *L, Group *g) {
   return r;
 }
 
-typedef struct Text {
-  luaL_Buffer b;
-} Text;
+/*
+** Room to put the bytes of a completion together, pushed; NULL, and nothing is
+** pushed, when they are in one piece.  May run a finaliser [-0, +0..1, e].
+*/
+char *bufring_room(lua_State *L, const Group *g, unsigned id, unsigned at,
+                   unsigned len) {
+  return len <= g->pieces[id].size - at ? NULL : lua_newuserdatauv(L, len, 0);
+}
 
 static void add_text(Group *g, unsigned id, const char *data, unsigned n,
                      void *arg) {
+  char **to = arg;
   (void)g;
   (void)id;
-  luaL_addlstring(&((Text *)arg)->b, data, n);
+  memcpy(*to, data, n);
+  *to += n;
 }
 
-/* Push the bytes of a completion; they stay with it [-0, +1, e]. */
+/*
+** Push the bytes of a completion; they stay with it.  'room' is what
+** bufring_room has pushed; they are copied before any finaliser runs
+** [-0..1, +1, e].
+*/
 void bufring_string(lua_State *L, Group *g, unsigned id, unsigned at,
-                    unsigned len) {
-  Text t;
-  if (len <= g->pieces[id].size - at) {
+                    unsigned len, char *room) {
+  char *to = room;
+  if (room == NULL) {
     lua_pushlstring(L, group_data(g, id) + at, len);
     return;
   }
-  luaL_buffinit(L, &t.b);
-  group_each(g, id, at, len, add_text, &t);
-  luaL_pushresult(&t.b);
+  group_each(g, id, at, len, add_text, &to);
+  lua_pushlstring(L, room, len);
+  lua_remove(L, -2);
 }
 
 /* bufring:string(cqe | id [, n [, at]]) -> string; a copy */
 static int l_string(lua_State *L) {
   Group *g = check(L, 1);
   Range r = range_arg(L, g);
-  bufring_string(L, g, r.id, r.at, r.len);
+  char *room = bufring_room(L, g, r.id, r.at, r.len);
+  check_range(L, g, r);
+  bufring_string(L, g, r.id, r.at, r.len, room);
   return 1;
 }
 

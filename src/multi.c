@@ -63,14 +63,6 @@ bool multi_reserve(Multi *m) {
   return true;
 }
 
-/* What a result has beside its number. */
-static void set_more(Op *op, const Item *i) {
-  if (op->kind == RES_STAMP)
-    op->data64 = i->more;
-  else
-    op->at = (uint32_t)i->more;
-}
-
 /* Make the first item the operation's result. */
 void multi_pop(Multi *m) {
   Item *i = &m->items[m->head];
@@ -79,7 +71,8 @@ void multi_pop(Multi *m) {
   m->count--;
   op->res = i->res;
   op->flags = i->flags;
-  set_more(op, i);
+  op->extra = i->extra;
+  op->serial++;
   op->state |= OP_DONE;
   op->state &= (uint8_t)~OP_TAKEN;
 }
@@ -361,7 +354,7 @@ void multi_detach(Op *op, bool dispose) {
   link_remove(&m->starved);
   for (; m->count > 0; m->count--) {
     const Item *i = &m->items[m->head];
-    set_more(op, i);
+    op->at = (uint32_t)i->extra;
     if (dispose)
       result_dispose(op, i->res, i->flags);
     m->head = (m->head + 1) % m->size;

@@ -103,12 +103,14 @@ static bool has_current(const Multi *m) {
 /* Return the next result, which is there. */
 static int deliver(lua_State *L, State *S, Multi *m) {
   Op *op = m->op;
+  Claim c;
   int n;
   if (!has_current(m))
     multi_pop(m);
+  c = result_claim(op);
   n = result_push(L, S, op);
-  if (m->op == op && n > 0)  /* a finaliser may have closed it */
-    op->state |= OP_TAKEN;
+  if (n > 0)
+    result_take(op, c);      /* a number has no owner, and is not taken yet */
   multi_resume(m);
   return n;
 }

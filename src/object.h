@@ -117,8 +117,10 @@ void group_each(Group *g, unsigned id, unsigned at, unsigned len,
 
 Group *bufring_test(lua_State *L, int arg);
 Group *bufring_arg(lua_State *L, int arg, const Ring *r);
+char *bufring_room(lua_State *L, const Group *g, unsigned id, unsigned at,
+                   unsigned len);
 void bufring_string(lua_State *L, Group *g, unsigned id, unsigned at,
-                    unsigned len);
+                    unsigned len, char *room);
 void bufring_check(lua_State *L, const Group *g, unsigned ioprio,
                    unsigned flags);
 int bufring_reserve(lua_State *L, Group *g, unsigned id, unsigned at,

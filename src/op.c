@@ -120,8 +120,7 @@ static void release_memory(Op *op) {
 }
 
 static void op_free(lua_State *L, Op *op) {
-  if ((op->state & (OP_DONE | OP_TAKEN)) == OP_DONE)
-    result_dispose(op, op->res, op->flags);
+  result_drop(op);
   if (op->multi)
     multi_detach(op, true);
   if (op->chain)
@@ -304,6 +303,7 @@ static bool again(Op *op) {
 static void done(Op *op, int res, unsigned flags) {
   op->res = res;
   op->flags = flags;
+  op->extra = op->at;
   op->state |= OP_DONE;
   result_effect(op);
   if (op->task)
@@ -435,7 +435,7 @@ int op_result(lua_State *L, State *S, Op *op) {
   if (op->state & OP_NUMBER) {
     lua_pushinteger(L, op->res);
     lua_pushinteger(L, op->flags);
-    result_value(L, op, op->res, op->flags, op->at);
+    result_value(L, op, op->res, op->flags, (unsigned)op->extra);
     op->state |= OP_TAKEN;
     result_own(L, S, op->kind, lua_gettop(L));
     return 3;

@@ -187,6 +187,8 @@ struct Op {
   uint16_t used;       /* bytes taken from mem */
   uint32_t place;      /* for a new descriptor, Args.slot */
   uint32_t at;         /* of the last completion: where its bytes begin */
+  uint32_t serial;     /* of the result: how many there were before */
+  uint64_t extra;      /* of the result: 'at'; or of RES_STAMP the ns */
   unsigned nout;       /* structures at 'out' */
   unsigned nblocks;    /* how many 'blocks' */
   unsigned nheld;      /* how many 'held' */
@@ -203,7 +205,7 @@ struct Op {
   Chain *chain;        /* this is the master of one */
   Op *master;          /* it is a member of that one's */
   void *out;           /* Args.out */
-  uint64_t data64;     /* set_data64; or of RES_STAMP the ns */
+  uint64_t data64;     /* set_data64; or of the last RES_STAMP the ns */
   Block *block;        /* memory given to the kernel ... */
   Block **blocks;      /* ... or a list of such */
   FdUse *held;         /* descriptors in a list that it was given */
@@ -245,8 +247,17 @@ void op_open(lua_State *L, State *S);
 
 /* ---- result.c --------------------------------------------------------- */
 
+/* Which result was looked at: making an object for it may run finalisers. */
+typedef struct Claim {
+  uint32_t generation, serial;
+} Claim;
+
+Claim result_claim(const Op *op);
+bool result_claimed(const Op *op, Claim c);
+bool result_take(Op *op, Claim c);
 void result_effect(Op *op);
 void result_dispose(const Op *op, int res, unsigned flags);
+void result_drop(Op *op);
 void result_replaced(Op *op, unsigned slot, unsigned n);
 void result_return(const Op *op, unsigned at, int res, unsigned flags);
 int result_push(lua_State *L, State *S, Op *op);
@@ -303,7 +314,7 @@ const Fd *late_closed(const Op *op);
 typedef struct Item {
   int32_t res;
   uint32_t flags;
-  uint64_t more;       /* Op.at; of RES_STAMP Op.data64 */
+  uint64_t extra;      /* Op.extra */
 } Item;
 
 typedef enum {

@@ -311,16 +311,15 @@ static bool push_parts(lua_State *L, const Op *op, const Shot *s) {
 ** the result is not there any more [-0, +2 or 0, e].
 */
 int msg_push(lua_State *L, Op *op) {
-  Shot s = {op->res, op->flags, op->at};
-  uint32_t generation = op->slot.generation;
+  Shot s = {op->res, op->flags, (unsigned)op->extra};
+  Claim c = result_claim(op);
   int base = lua_gettop(L);
   bool some = push_parts(L, op, &s);
-  if (op->slot.generation != generation) {
+  if (!result_take(op, c)) {
     lua_settop(L, base);
     return 0;
   }
-  op->state |= OP_TAKEN;
-  result_return(op, op->at, op->res, op->flags);
+  result_return(op, s.at, s.res, s.flags);
   if (!some) {
     lua_pushliteral(L, "");
     lua_newtable(L);

@@ -162,15 +162,35 @@ void result_dispose(const Op *op, int res, unsigned flags) {
   }
 }
 
-/* ---- for a await -------------------------------------------------------- */
+/* The operation ends: give up its result, unless somebody took it. */
+void result_drop(Op *op) {
+  if ((op->state & (OP_DONE | OP_TAKEN)) != OP_DONE)
+    return;
+  op->at = (uint32_t)op->extra;
+  result_dispose(op, op->res, op->flags);
+}
+
+/* ---- for an await ------------------------------------------------------- */
+
+/* The result that the operation has now. */
+Claim result_claim(const Op *op) {
+  return (Claim){op->slot.generation, op->serial};
+}
+
+/* Is it still there, and nobody's? */
+bool result_claimed(const Op *op, Claim c) {
+  return op->slot.generation == c.generation && op->serial == c.serial &&
+         !(op->state & OP_TAKEN);
+}
 
 /*
 ** The result gets an owner, whose object was made before: that may have
 ** raised, which leaves the result to the operation, or have run a finaliser
-** that closed a multishot.  False when it is not there any more.
+** that closed a multishot, or asked it for a result itself.  False when it is
+** not there any more.
 */
-static bool take(Op *op, uint32_t generation) {
-  if (op->slot.generation != generation)
+bool result_take(Op *op, Claim c) {
+  if (!result_claimed(op, c))
     return false;
   op->state |= OP_TAKEN;
   return true;
@@ -178,18 +198,18 @@ static bool take(Op *op, uint32_t generation) {
 
 /* Push the new descriptor [-0, +1, e]. */
 static int push_fd(lua_State *L, State *S, Op *op) {
-  uint32_t generation = op->slot.generation;
+  Claim c = result_claim(op);
   Fd *f = fd_push(L, S, -1);
-  if (!take(op, generation))
+  if (!result_take(op, c))
     return 0;
   fd_own(L, S, f, op->res);
   return 1;
 }
 
 static int push_direct(lua_State *L, Op *op) {
-  uint32_t generation = op->slot.generation;
+  Claim c = result_claim(op);
   Fd *f = fd_push_direct(L, op->ring);
-  if (!take(op, generation))
+  if (!result_take(op, c))
     return 0;
   fd_own_direct(L, f, new_slot(op, op->res));
   return 1;
@@ -238,24 +258,30 @@ static int push_slots(lua_State *L, Op *op) {
 ** once; else borrowed buffer objects.
 */
 static int push_provided(lua_State *L, Op *op) {
-  uint32_t generation = op->slot.generation;
+  Claim c = result_claim(op);
   unsigned id = op->flags >> IORING_CQE_BUFFER_SHIFT, len;
+  unsigned at = (unsigned)op->extra;
+  char *room;
   int n = 1;
   if (op->res == 0 || !(op->flags & IORING_CQE_F_BUFFER)) {
     lua_pushliteral(L, "");
-    return 1;
+    return result_take(op, c);
   }
   len = (unsigned)op->res;
-  if (op->group->pool)
-    bufring_string(L, op->group, id, op->at, len);
+  if (op->group->pool) {
+    room = bufring_room(L, op->group, id, at, len);
+    if (!result_claimed(op, c))
+      return 0;
+    bufring_string(L, op->group, id, at, len, room);
+  }
   else
-    n = bufring_reserve(L, op->group, id, op->at, len);
-  if (!take(op, generation))
+    n = bufring_reserve(L, op->group, id, at, len);
+  if (!result_take(op, c))
     return 0;
   if (op->group->pool)
-    result_return(op, op->at, op->res, op->flags);
+    result_return(op, at, (int)len, op->flags);
   else
-    bufring_lend(L, op->group, id, op->at, len, n);
+    bufring_lend(L, op->group, id, at, len, n);
   return n;
 }
 
@@ -285,11 +311,12 @@ static int push_option(lua_State *L, Op *op) {
 }
 
 /* When a packet was sent, and which: a table. */
-static int push_stamp(lua_State *L, const Op *op) {
+static int push_stamp(lua_State *L, Op *op) {
   static const char *const types[] = {"sent", "scheduled", "acknowledged"};
+  Claim c = result_claim(op);
   unsigned type = op->flags >> 17 & 0x7fff;  /* IORING_TIMESTAMP_TYPE_SHIFT */
   bool hardware = (op->flags & U_CQE_F_TSTAMP_HW) != 0;
-  uint64_t ns = op->data64;
+  uint64_t ns = op->extra;
   int id = op->res;
   lua_createtable(L, 0, 5);
   lua_pushinteger(L, id);
@@ -302,7 +329,7 @@ static int push_stamp(lua_State *L, const Op *op) {
   lua_setfield(L, -2, "hardware");
   lua_pushstring(L, type < 3 ? types[type] : "unknown");
   lua_setfield(L, -2, "type");
-  return 1;
+  return result_take(op, c);
 }
 
 /* From a copy, as result_value does. */
@@ -335,7 +362,7 @@ int result_push(lua_State *L, State *S, Op *op) {
       lua_pushinteger(L, op->res + 1);
       return 1;
     case RES_STATX: case RES_NAME: case RES_EVENTS: case RES_SIGINFO:
-      result_value(L, op, op->res, op->flags, op->at);
+      result_value(L, op, op->res, op->flags, (unsigned)op->extra);
       return 1;
     default:
       lua_pushinteger(L, op->res);
