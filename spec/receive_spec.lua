@@ -113,6 +113,20 @@ describe("ring:receive", function()
     assert.same({ "first 1", "second 2" }, order)
   end)
 
+  helper.it("does not give it to one whose deadline expires in between either", function()
+    local ring = core.default()
+    local first = core.spawn(ring.receive, ring)
+    local late = core.spawn(ring.receive, ring, 0.005)
+    core.yield()
+    local stop <const> = core.now() + 0.006
+    while core.now() < stop do end       -- luacheck: ignore 542
+    core.yield()                         -- the late one is ready, behind this task
+    post(ring, 0, 1)
+    string.gsub("x", "x", function() op.nop() end) -- and the first one is, behind it
+    fails("ETIMEDOUT", "timed out", late:join())
+    assert.same({ 1, 0, 0 }, { first:join() })
+  end)
+
   helper.it("has a deadline", function()
     local ring = core.default()
     local before = core.now()
