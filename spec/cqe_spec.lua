@@ -78,6 +78,40 @@ describe("a completion", function()
   end)
 end)
 
+describe("what is made from a list", function()
+  it("has no buffers that a finaliser has given back, and filled otherwise", function()
+    local ring <close> = assert(core.ring())
+    local a, b = helper.pair()
+    local _ <close> = helper.closing(a, b)
+    local br = assert(ring:setup_buf_ring(4, 1, 0, 64, true))
+    local function send(...)
+      br:push(...)
+      ring:get_sqe():prep_send_bundle(a, 0, 0, br)
+      ring:submit()
+      return assert(ring:wait_cqe(2))
+    end
+    local first, second = send "0123456789", nil
+    helper.raises("given back meanwhile", helper.interrupted, function()
+      return br:buffer(first)
+    end, function()
+      br:recycle(first)
+      second = send("01234", "56789")
+    end)
+    assert.equal("0123456789", br:string(second))
+  end)
+
+  it("tells of descriptors that a finaliser lets go", function()
+    local debugging <const> = core.debug(true)
+    local keep = {}
+    for i = 1, 20 do keep[i] = { core.sock.pipe() } end
+    local list = helper.interrupted(core.opened, function() keep = nil end, 3)
+    core.debug(debugging)
+    assert.is_nil(keep)
+    assert.is_true(#list >= 40)
+    for _, entry in ipairs(list) do assert.matches("cqe_spec", entry.where) end
+  end)
+end)
+
 describe("a result of a multishot", function()
   it("is closed when a finaliser closes the iterator under it", function()
     local listener <close>, address = helper.listener()

@@ -250,14 +250,20 @@ static void lend_part(Group *g, unsigned id, const char *data, unsigned n,
   g->pieces[id].lent++;
 }
 
+/* In how many buffers a completion is. */
+static int count_parts(Group *g, unsigned id, unsigned at, unsigned len) {
+  int n = 0;
+  group_each(g, id, at, len, count_part, &n);
+  return n;
+}
+
 /*
 ** Push a buffer without memory for each part of a completion [-0, +n, e].
 ** Returns n.
 */
 int bufring_reserve(lua_State *L, Group *g, unsigned id, unsigned at,
                     unsigned len) {
-  int n = 0;
-  group_each(g, id, at, len, count_part, &n);
+  int n = count_parts(g, id, at, len);
   luaL_checkstack(L, n + 4, "too many buffers");
   for (int i = 0; i < n; i++)
     buf_push(L);
@@ -291,6 +297,8 @@ static int l_buffer(lua_State *L) {
   n = bufring_reserve(L, g, r.id, r.at, r.len);
   check(L, 1);         /* a finaliser may have ended it, or given them back */
   check_range(L, g, r);
+  luaL_argcheck(L, count_parts(g, r.id, r.at, r.len) == n, 2,
+                "the completion's buffers were given back meanwhile");
   bufring_lend(L, g, r.id, r.at, r.len, n);
   return n;
 }

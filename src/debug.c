@@ -105,19 +105,36 @@ bool debug_closed(const State *S, int fd) {
   return S->debug && fd >= 0 && fcntl(fd, F_GETFD) < 0 && errno == EBADF;
 }
 
-/* core.opened() -> list of {fd =, where =}, of what debug mode saw opened */
-static int l_debug_opened(lua_State *L) {
-  State *S = state_get(L);
-  lua_Integer n = 0;
-  lua_newtable(L);
-  for (Link *l = S->open.next; l != &S->open; l = l->next) {
+/* Copy at most 'max' of the open descriptors; how many there are. */
+static size_t copy_open(const State *S, Crumb *c, size_t max) {
+  size_t n = 0;
+  for (const Link *l = S->open.next; l != &S->open; l = l->next, n++) {
     const Fd *f = container(l, Fd, open);
+    if (n < max) {
+      c[n].fd = f->fd;
+      snprintf(c[n].text, sizeof c->text, "%s", f->opened ? f->opened : "?");
+    }
+  }
+  return n;
+}
+
+/*
+** core.opened() -> list of {fd =, where =}, of what debug mode saw opened
+** From a copy: making a table may run the finaliser of one of them.
+*/
+static int l_debug_opened(lua_State *L) {
+  const State *S = state_get(L);
+  size_t max = copy_open(S, NULL, 0), n;
+  Crumb *all = lua_newuserdatauv(L, max * sizeof *all, 0);
+  n = copy_open(S, all, max);
+  lua_newtable(L);
+  for (size_t i = 0; i < n && i < max; i++) {
     lua_createtable(L, 0, 2);
-    lua_pushinteger(L, f->fd);
+    lua_pushinteger(L, all[i].fd);
     lua_setfield(L, -2, "fd");
-    lua_pushstring(L, f->opened ? f->opened : "?");
+    lua_pushstring(L, all[i].text);
     lua_setfield(L, -2, "where");
-    lua_rawseti(L, -2, ++n);
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
   }
   return 1;
 }
