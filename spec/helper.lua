@@ -423,6 +423,15 @@ function helper.listener(backlog)
   return fd, assert(sock.getsockname(fd))
 end
 
+-- An address where nobody listens, as long as this descriptor is open: one that
+-- is free may be somebody else's next, or be given to the very socket that is
+-- to connect to it.
+function helper.nobody()
+  local fd = assert(op.socket(core.AF_INET, core.SOCK_STREAM))
+  assert(sock.bind(fd, "127.0.0.1:0"))
+  return fd, assert(sock.getsockname(fd))
+end
+
 -- Two connected TCP sockets.
 function helper.pair()
   local listener <close>, address = helper.listener(1)

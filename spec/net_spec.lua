@@ -173,23 +173,27 @@ describe("listen and connect", function()
   end)
 
   it("take an address again as soon as it is free", function()
-    local port
-    do
-      local server <close> = listen()
-      port = server:address().port
-      local a <close> = connect(server)
-      local b <close> = assert(server:accept())
-      b:close()
-      assert.is_nil(a:read(1))
+    local port, again, message
+    for _ = 1, 5 do                    -- another program may be faster
+      do
+        local server <close> = listen()
+        port = server:address().port
+        local a <close> = connect(server)
+        local b <close> = assert(server:accept())
+        b:close()
+        assert.is_nil(a:read(1))
+      end
+      again, message = uring.listen("127.0.0.1:" .. port)
+      if again then break end
     end
-    local again <close> = listen("127.0.0.1:" .. port)
+    local _ <close> = assert(again, message)
     assert.equal(port, again:address().port)
   end)
 
   it("say that nobody listens", function()
-    local server = listen()
-    local text = tostring(server:address())
-    server:close()
+    local bound <close>, address = helper.nobody()
+    assert.is_true(bound:isopen())
+    local text = tostring(address)
     fails("ECONNREFUSED", "connect " .. text .. ": Connection refused", uring.connect(text))
     fails("ENOENT", "connect unix:/no/socket: No such file or directory",
           uring.connect "unix:/no/socket")
