@@ -655,6 +655,80 @@ describe("a generator", function()
   end)
 end)
 
+describe("a coroutine in a scope of its own", function()
+  local refusal <const> = "cannot yield inside a scope, timeout or shield that this coroutine " ..
+                          "has opened"
+
+  for name, open in pairs {
+    scope = uring.scope, run = uring.run, shield = uring.shield,
+    timeout = function(f) return uring.timeout(10, f) end,
+    ["shield in a scope"] = function(f) return uring.scope(function() uring.shield(f) end) end,
+  } do
+    it("cannot yield: " .. name, function()
+      local before <const> = core.owner()
+      local closed = false
+      local generator = coro.wrap(function()
+        open(function()
+          local _ <close> = setmetatable({}, { __close = function()
+            uring.sleep(0)
+            closed = true
+          end })
+          coro.yield "out"
+        end)
+      end)
+      helper.raises(refusal, generator)
+      assert.is_true(closed)
+      assert.equal(before, core.owner())
+    end)
+  end
+
+  it("can yield before and after it, and in a coroutine inside it", function()
+    local generator = coro.wrap(function()
+      coro.yield(1)
+      uring.scope(function()
+        pcall(coro.yield, "no")
+        uring.timeout(10, uring.sleep, 0)
+        pcall(coro.yield, "no")
+        local inner = coro.wrap(function()
+          coro.yield(2)
+          uring.shield(uring.sleep, 0)
+          coro.yield(3)
+        end)
+        assert.equal(2, inner())
+        assert.equal(3, inner())
+      end)
+      pcall(uring.scope, error)
+      coro.yield(4)
+    end)
+    assert.equal(1, generator())
+    uring.scope(function() assert.equal(4, generator()) end)
+    generator()
+  end)
+
+  it("can, too, in a task that nobody owns", function()
+    local task = core.spawn(function()
+      local generator = coro.wrap(function()
+        uring.shield(uring.sleep, 0)
+        coro.yield "after"
+        uring.scope(coro.yield)
+      end)
+      assert.equal("after", generator())
+      return pcall(generator)
+    end)
+    local ok, err = task:join()
+    assert.is_false(ok)
+    assert.matches(refusal, err, 1, true)
+  end)
+
+  it("does not hinder the one that has resumed it", function()
+    coro.wrap(function()
+      local generator = coro.wrap(function() uring.scope(coro.yield) end)
+      pcall(generator)
+      coro.yield()
+    end)()
+  end)
+end)
+
 describe("a coroutine that waits", function()
   -- A task whose coroutine 'co' waits in f, which has been called with co.
   local function waiting(f)

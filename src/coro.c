@@ -303,6 +303,53 @@ static int l_coro_close(lua_State *L) {
   return 2;
 }
 
+/* Push the owner before those that this coroutine has set, or nil. */
+static void push_owning(lua_State *L, const State *S) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, S->owning);
+  lua_pushthread(L);
+  lua_rawget(L, -2);
+  lua_remove(L, -2);
+}
+
+/*
+** The owner of the task at index 1 becomes the value at index 2.  A coroutine
+** inside the running task has to put back the one before it yields: whoever
+** has resumed it would go on in a scope of its [-0, +0, e].
+*/
+void coro_owner(lua_State *L, State *S) {
+  const Task *t = S->task;
+  if (t == NULL || t != lua_touserdata(L, 1) || L == t->co)
+    return;
+  if (lua_getiuservalue(L, 1, TASK_OWNER) == LUA_TNIL)
+    lua_pushboolean(L, 0);
+  else
+    lua_pushvalue(L, 3);
+  push_owning(L, S);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, S->owning);
+  lua_pushthread(L);
+  if (lua_isnil(L, 5))
+    lua_pushvalue(L, 4);       /* the first of them */
+  else if (lua_rawequal(L, 5, 2) || (lua_isboolean(L, 5) && lua_isnil(L, 2)))
+    lua_pushnil(L);            /* and it is back */
+  else
+    lua_pushvalue(L, 5);
+  lua_rawset(L, 6);
+  lua_settop(L, 2);
+}
+
+/* coroutine.yield(...) */
+static int l_coro_yield(lua_State *L) {
+  const State *S = state_get(L);
+  if (S->task != NULL && L != S->task->co) {
+    push_owning(L, S);
+    if (!lua_isnil(L, -1))
+      return luaL_error(L, "cannot yield inside a scope, timeout or shield "
+                           "that this coroutine has opened");
+    lua_pop(L, 1);
+  }
+  return lua_yield(L, lua_gettop(L));
+}
+
 /*
 ** The coroutine that 'co' has resumed and not got back from, or NULL; 'co' is
 ** one of a task, and has room for two values.
@@ -327,17 +374,24 @@ static const luaL_Reg functions[] = {
   {"close", l_coro_close},
   {"resume", l_coro_resume},
   {"wrap", l_coro_wrap},
+  {"yield", l_coro_yield},
   {NULL, NULL}
 };
 
-/* The table core.coroutine. */
-void coro_open(lua_State *L, State *S) {
+/* A table in the registry whose keys are weak. */
+static int weak_table(lua_State *L) {
   lua_newtable(L);
   lua_createtable(L, 0, 1);
   lua_pushliteral(L, "k");
   lua_setfield(L, -2, "__mode");
   lua_setmetatable(L, -2);
-  S->waiting = luaL_ref(L, LUA_REGISTRYINDEX);
+  return luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+/* The table core.coroutine. */
+void coro_open(lua_State *L, State *S) {
+  S->waiting = weak_table(L);
+  S->owning = weak_table(L);
   lua_newtable(L);
   lua_pushlightuserdata(L, S);
   luaL_setfuncs(L, functions, 1);

@@ -99,7 +99,14 @@ static int l_task_name(lua_State *L) {
 }
 
 /* task:owner([value]) -> value | task; for whoever organises tasks */
-static int l_task_owner(lua_State *L) { return field(L, TASK_OWNER); }
+static int l_task_owner(lua_State *L) {
+  task_check(L, 1);
+  if (!lua_isnone(L, 2)) {
+    lua_settop(L, 2);
+    coro_owner(L, state_get(L));
+  }
+  return field(L, TASK_OWNER);
+}
 
 /*
 ** Push where the coroutine is, and before that where those are that it has

@@ -254,6 +254,7 @@ void guest_open(lua_State *L, State *S);
 
 void coro_hold(lua_State *L, const Task *t);
 lua_State *coro_inner(lua_State *co);
+void coro_owner(lua_State *L, State *S);
 void coro_open(lua_State *L, State *S);
 
 /* ---- timer.c ---------------------------------------------------------- */

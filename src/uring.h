@@ -73,6 +73,7 @@ struct State {
   const void *task_meta, *nursery_meta;  /* likewise */
   int waiter;          /* registry: the task that stands for the main chunk */
   int waiting;         /* registry: coroutines that wait inside an await */
+  int owning;          /* registry: coroutine -> the task's owner before it */
   int on_end;          /* registry: called with a task that has ended */
   int on_cancel;       /* registry: called with a task to be cancelled */
   int on_raise;        /* registry: called when join raises an error */

@@ -45,7 +45,8 @@ EBUSY` at once. A read that is cancelled leaves what had come for the next one.]
   { "Coroutines", [[
 `uring.coroutine` has the functions of the standard library. In coroutines that were made or
 resumed by them a task may wait, at any depth; in one of the standard library an await raises an
-error that says so.]],
+error that says so. A coroutine cannot yield inside a scope, `timeout` or `shield` that it has
+opened itself: whoever has resumed it would go on in there.]],
     { "M", "uring.coroutine", "coroutine" } },
   { "Looking on", [[
 What a program waits for, and what it has left open.]],

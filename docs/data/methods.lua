@@ -521,5 +521,7 @@ return {
     { "resume(co: thread, ...: any): boolean, any ...", "As coroutine.resume; `co` may await." },
     { "wrap(f: function): function", "As coroutine.wrap; `f` may await." },
     { "close(co: thread): boolean, any", "As coroutine.close; not of one that waits." },
+    { "yield(...: any): any ...", "As coroutine.yield; not of one that has changed the owner of " ..
+      "its task, and not put it back." },
   } },
 }

@@ -13,14 +13,15 @@ local library <const> = _G.coroutine   -- which install changes
 local original <const> = {}
 for name, f in pairs(library) do original[name] = f end
 
--- What waits for an operation can be neither resumed nor closed by others.
+-- What waits for an operation can be neither resumed nor closed by others, and
+-- what is in a scope of its own cannot yield.
 local M = {
   original = original,
   create = original.create,
   isyieldable = original.isyieldable,
   running = original.running,
   status = original.status,
-  yield = original.yield,
+  yield = nested.yield,
   close = nested.close,
   resume = nested.resume,
   wrap = nested.wrap

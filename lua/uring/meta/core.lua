@@ -1868,6 +1868,11 @@ function core.coroutine.wrap(f) end
 ---@return any
 function core.coroutine.close(co) end
 
+---As coroutine.yield; not of one that has changed the owner of its task, and not put it back.
+---@param ... any
+---@return any ...
+function core.coroutine.yield(...) end
+
 ---Does nothing, through the whole path of an operation.
 ---@param flags? integer # nil for 0
 ---@param result? integer # with `IORING_NOP_INJECT_RESULT`: the result; nil for 0
