@@ -173,7 +173,8 @@ local function cancel(scope, message, result)
   interrupt(scope, scope.own)
 end
 
---- Cancel everything in the scope.  It returns nil, reason, ECANCELED then.
+--- Cancel everything in the scope.  It returns nil, reason, ECANCELED then,
+--- unless its function returns all the same.
 ---@param reason? string "cancelled"
 function Scope:cancel(reason)
   if reason ~= nil then check.kind(reason, "string", 1, "cancel") end
@@ -374,7 +375,8 @@ function M.shield(f, ...)
   return run_scope(new_scope(task, task:owner(), true), task, f, ...)
 end
 
---- Run f(...) for at most that many seconds.
+--- Run f(...) for at most that many seconds: then cancel it, and wait for its
+--- end.  What it returns all the same is returned.
 ---@param seconds number
 ---@param f function
 ---@param ... any its arguments
