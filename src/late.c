@@ -31,9 +31,8 @@ static Fd *closes(const Op *op) {
 
 /* Note which of the new entries may begin late; is there a close? */
 static bool mark(Ring *r) {
-  const struct io_uring_sq *sq = &r->uring.sq;
   bool linked = false, found = false;
-  for (uint32_t i = sq->sqe_head; i != sq->sqe_tail; i++) {
+  for (uint64_t i = ring_unseen(r); i != r->placed; i++) {
     const struct io_uring_sqe *sqe = ring_entry(r, i);
     Op *op = op_of(r, sqe);
     if (sqe->flags & IOSQE_IO_DRAIN)
@@ -52,8 +51,9 @@ static bool mark(Ring *r) {
 ** threads, are served.
 */
 static bool has_begun(const Op *op) {
-  unsigned head = io_uring_smp_load_acquire(op->ring->uring.sq.khead);
-  return !op->late && (int32_t)(op->number - head) < 0;
+  const struct io_uring_sq *sq = &op->ring->uring.sq;
+  unsigned left = sq->sqe_tail - io_uring_smp_load_acquire(sq->khead);
+  return !op->late && op->number < op->ring->placed - left;
 }
 
 /*
@@ -61,12 +61,9 @@ static bool has_begun(const Op *op) {
 ** does, which is part of a chain that begins at 'first'?
 */
 static bool is_alone(const Ring *r, const Op *close, const Fd *f,
-                     uint32_t first, uint32_t at) {
-  const struct io_uring_sq *sq = &r->uring.sq;
-  uint32_t n = sq->sqe_tail - sq->sqe_head;
+                     uint64_t first, uint64_t at) {
   for (const Link *l = f->uses.next; l != &f->uses; l = l->next) {
     const Op *op = container(l, FdUse, link)->op;
-    bool new = op->number - sq->sqe_head < n;
     if (op == close || !(op->state & OP_KERNEL))
       continue;
     if (op->ring != r) {
@@ -74,9 +71,9 @@ static bool is_alone(const Ring *r, const Op *close, const Fd *f,
         return false;
       continue;
     }
-    if (new && op->number - first < at - first)
+    if (op->number >= first && op->number < at)
       continue;
-    if (op->late || (new && op->number - at < n))
+    if (op->late || op->number >= at)
       return false;
   }
   return true;
@@ -95,12 +92,11 @@ static void defer(const Ring *r, Op *op, struct io_uring_sqe *sqe) {
 
 /* Look at the new entries, which will not change any more. */
 void late_check(Ring *r) {
-  const struct io_uring_sq *sq = &r->uring.sq;
-  uint32_t first = sq->sqe_head;
+  uint64_t first = ring_unseen(r);
   r->checks = false;
   if (!mark(r))
     return;
-  for (uint32_t i = sq->sqe_head; i != sq->sqe_tail; i++) {
+  for (uint64_t i = first; i != r->placed; i++) {
     struct io_uring_sqe *sqe = ring_entry(r, i);
     Op *op = op_of(r, sqe);
     Fd *f = op ? closes(op) : NULL;

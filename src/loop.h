@@ -67,6 +67,7 @@ struct Ring {
   Heap timers;
   unsigned ntasks;     /* started and not ended */
   int64_t now;         /* time at the last turn, ns */
+  uint64_t placed;     /* number of the next entry of the queue, from 1 */
   Stats stats;
 };
 
@@ -95,11 +96,20 @@ static inline void ring_usable(lua_State *L, const Ring *r) {
     ring_refuse(L, r);
 }
 
+/*
+** Entries are numbered as they come; from this number on the kernel has not
+** been shown them.
+*/
+static inline uint64_t ring_unseen(const Ring *r) {
+  return r->placed - (r->uring.sq.sqe_tail - r->uring.sq.sqe_head);
+}
+
 /* The entry of that number, which the kernel has not been shown yet. */
-static inline struct io_uring_sqe *ring_entry(const Ring *r, uint32_t number) {
+static inline struct io_uring_sqe *ring_entry(const Ring *r, uint64_t number) {
   const struct io_uring_sq *sq = &r->uring.sq;
   int shift = (r->uring.flags & IORING_SETUP_SQE128) != 0;
-  return &sq->sqes[(number & sq->ring_mask) << shift];
+  uint32_t place = sq->sqe_tail - (uint32_t)(r->placed - number);
+  return &sq->sqes[(place & sq->ring_mask) << shift];
 }
 
 /* The operation whose op_tag that is; NULL when it is gone. */

@@ -168,7 +168,7 @@ struct Op {
   int64_t since;       /* when it was prepared */
   int32_t res;
   uint32_t flags;
-  uint32_t number;     /* place in the submission queue */
+  uint64_t number;     /* of its entry: Ring.placed before */
   Link cancels;        /* in Ring.cancels or Ring.stubborn */
   FdUse use[2];
   /* from here to 'mem' zero in a new one */

@@ -44,30 +44,29 @@ static Op *op_with(Ring *r, uint32_t index, int state) {
 }
 
 /*
-** Take the entries that the kernel has not seen off the queue; their number,
-** and that of the first.  It looks at them when it is entered, and not at
+** Take the entries that the kernel has not seen off the queue; the number of
+** the first.  It looks at them when it is entered, and not at
 ** those of a submission that fails; but a thread that polls the queue looks
 ** at any time, once the ring is enabled.
 */
-static uint32_t rewind_queue(Ring *r, uint32_t *first) {
+static uint64_t rewind_queue(Ring *r) {
   struct io_uring_sq *sq = &r->uring.sq;
   bool polled = (r->uring.flags & IORING_SETUP_SQPOLL) && !r->disabled;
-  uint32_t n;
-  *first = polled ? sq->sqe_head : IO_URING_READ_ONCE(*sq->khead);
-  n = sq->sqe_tail - *first;
-  sq->sqe_head = sq->sqe_tail = *first;
+  uint32_t first = polled ? sq->sqe_head : IO_URING_READ_ONCE(*sq->khead);
+  r->placed -= sq->sqe_tail - first;
+  sq->sqe_head = sq->sqe_tail = first;
   if (!polled)
-    io_uring_smp_store_release(sq->ktail, *first);
-  return n;
+    io_uring_smp_store_release(sq->ktail, first);
+  return r->placed;
 }
 
 /* Entries that the kernel has not seen end here, as cancelled. */
 static void drop_unsubmitted(lua_State *L, Ring *r) {
-  uint32_t first, n = rewind_queue(r, &first);
+  uint64_t first = rewind_queue(r);
   submit_drop_backlog(L, r);
   for (uint32_t i = 0; i < slab_size(&r->ops); i++) {
     Op *op = op_with(r, i, OP_KERNEL);
-    if (op && op->chain == NULL && op->number - first < n)
+    if (op && op->chain == NULL && op->number >= first)
       op_complete(L, op, -ECANCELED, 0);
   }
 }

@@ -156,6 +156,7 @@ static void init_fields(Ring *r, State *S) {
   memset(r, 0, sizeof *r);
   r->state = S;
   r->number = ++S->made;
+  r->placed = 1;
   r->fork_count = fork_count;
   slab_init(&r->ops, sizeof(Op));
   link_init(&r->cancels);

@@ -93,7 +93,7 @@ static Sqe *check(lua_State *L, int arg) {
   Op *op = sqe_op(L, arg);
   ring_usable(L, s->ring);
   if (op == NULL || !(op->state & OP_KERNEL) ||
-      (int32_t)(op->number - s->ring->uring.sq.sqe_head) < 0)
+      op->number < ring_unseen(s->ring))
     luaL_argerror(L, arg, "sqe was submitted already");
   if (!(op->state & OP_RAW))
     luaL_argerror(L, arg, "sqe is awaited already");

@@ -80,12 +80,12 @@ static void skip_success(Ring *r, struct io_uring_sqe *sqe) {
 /* ---- submission --------------------------------------------------------- */
 
 static struct io_uring_sqe *get_sqe(Ring *r, Op *op) {
-  uint32_t number = r->uring.sq.sqe_tail;
   struct io_uring_sqe *sqe = io_uring_get_sqe(&r->uring);
   if (sqe != NULL) {
     compat_clear_sqe(sqe, r->sqe_size);
     if (op)
-      op->number = number;
+      op->number = r->placed;
+    r->placed++;
   }
   return sqe;
 }
@@ -106,16 +106,15 @@ static int count_enter(Ring *r, int rc, unsigned n) {
 
 /* Nothing more can be set in the new entries; how many there are. */
 static unsigned close_entries(Ring *r) {
-  const struct io_uring_sq *sq = &r->uring.sq;
   if (r->checks)
     late_check(r);
-  for (unsigned i = sq->sqe_head; r->skips && i != sq->sqe_tail; i++) {
+  for (uint64_t i = ring_unseen(r); r->skips && i != r->placed; i++) {
     struct io_uring_sqe *sqe = ring_entry(r, i);
     if (sqe->flags & IOSQE_CQE_SKIP_SUCCESS)
       skip_success(r, sqe);
   }
   r->skips = false;
-  return sq->sqe_tail - sq->sqe_head;
+  return (unsigned)(r->placed - ring_unseen(r));
 }
 
 /*
@@ -144,10 +143,10 @@ int ring_submit(Ring *r) {
 }
 
 /* The operation has no place in the queue; later entries may get one before */
-static void set_aside(const Ring *r, Backlog *b, Op *op) {
+static void set_aside(Backlog *b, Op *op) {
   b->op = op;
   op->late = true;
-  op->number = r->uring.sq.sqe_head - 1;
+  op->number = 0;  /* no entry has that */
 }
 
 /*
@@ -168,7 +167,7 @@ struct io_uring_sqe *ring_sqe(Ring *r, Op *op) {
   b = calloc(1, sizeof *b);
   if (b == NULL)
     return NULL;
-  set_aside(r, b, op);
+  set_aside(b, op);
   b->together = 1;
   link_init(&b->link);
   link_append(&r->backlog, &b->link);
@@ -219,7 +218,7 @@ static bool backlog_chain(Ring *r, Op **ops, const ChainSqe *sqes,
       free(b);
       continue;
     }
-    set_aside(r, b, ops[i]);
+    set_aside(b, ops[i]);
     b->together = i == 0 ? n : 1;
     memcpy(b->sqe, &sqes[i], sizeof b->sqe);
     link_init(&b->link);
