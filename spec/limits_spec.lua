@@ -51,6 +51,29 @@ describe("the cost of", function()
     ]]):format(scaled(100000)))
   end)
 
+  helper.main_it("reading 64 KiB is below a page fault in five strings", function()
+    below(0.2, 3, [[
+      local op = require "uring.core".op
+      local zero = op.open "/dev/zero"
+      local function faults()          -- minflt of proc_pid_stat(5)
+        local file <close> = io.open "/proc/self/stat"
+        return tonumber(file:read "a":match ".*%) %S+ %S+ %S+ %S+ %S+ %S+ %S+ (%d+)")
+      end
+      local function read(n)
+        for _ = 1, n do
+          local list = {}
+          for i = 1, 20 do list[i] = op.read(zero, 65536) end
+          list = nil
+          collectgarbage()
+        end
+      end
+      read(20)
+      local before = faults()
+      read(50)
+      print((faults() - before) / 1000)
+    ]])
+  end)
+
   for name, set in pairs {
     ["one after the other"] = "for i = 1, n do timer(100 + i % 1000, f):cancel() end",
     ["all at once"] = [[

@@ -102,6 +102,20 @@ void block_release(Block *b) {
 
 /* ---- pool --------------------------------------------------------------- */
 
+#define HEAP_PIECE (4u << 20)
+
+/*
+** Have malloc keep memory for the strings that come and go.  glibc gives the
+** end of its heap back as soon as 128 KiB of it are free, and then strings of
+** 64 KiB find every page of theirs missing.  Having freed a larger piece that
+** it had mapped it keeps twice as much, unless somebody has set its limits:
+** mallopt(3), M_MMAP_THRESHOLD.  Others take no notice.
+*/
+void pool_prime(void) {
+  void *volatile piece = malloc(HEAP_PIECE);
+  free(piece);
+}
+
 static const size_t class_size[POOL_CLASSES] = {512, 4096, 16384, 65536};
 
 /* The least class that holds 'size' bytes; POOL_CLASSES when none does. */

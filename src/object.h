@@ -47,6 +47,7 @@ Block *block_new(size_t size, size_t align);
 void block_unref(Block *b);
 Block *block_hold(Block *b);
 void block_release(Block *b);
+void pool_prime(void);
 Block *pool_take(Pool *p, size_t size);
 void pool_put(Pool *p, Block *b);
 void pool_free(Pool *p);

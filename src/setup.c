@@ -156,6 +156,8 @@ static void init_fields(Ring *r, State *S) {
   memset(r, 0, sizeof *r);
   r->state = S;
   r->number = ++S->made;
+  if (r->number == 1)
+    pool_prime();
   r->placed = 1;
   r->fork_count = fork_count;
   slab_init(&r->ops, sizeof(Op));
